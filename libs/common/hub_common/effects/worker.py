@@ -1,0 +1,267 @@
+"""Sends effects: claim, commit IN_FLIGHT, call, record the outcome and its event in one transaction.
+
+The claim is committed before the call, so a crash leaves a trace: an effect that is IN_FLIGHT past its time becomes
+UNKNOWN and is probed, never sent again blindly. One process at a time works for a credential (lease), so call budgets
+and order per key hold over all replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from uuid import UUID
+
+from connector_kit.outcome import Outcome, OutcomeState
+from hub_common.connectors import ConnectorBook
+from hub_common.effects import store
+from hub_common.effects.gates import Gates
+from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
+from hub_common.effects.probing import Prober
+from hub_common.errors import is_storage_down
+from hub_common.leases import LeaseKeeper
+from hub_common.logs import get_logger
+from hub_common.parked import Park, park, resume
+from hub_common.transactions import Transactions
+from hub_common.tx import Tx
+from hub_contracts.work import EffectInDoubt
+
+LEASE = "credential:"
+CONCURRENT_CALLS = 4
+"""Calls in the air per credential: enough to hide latency, few enough not to look like an attack."""
+CONCURRENT_CREDENTIALS = 16
+RETRY_FIRST_SECONDS = 1.0
+RETRY_MAX_SECONDS = 300.0
+RETRY_MAX_DEADLINE_SECONDS = 30.0
+"""An answer with a deadline is never left alone for minutes."""
+STUCK_ATTEMPTS = 8
+"""After this many refused attempts a person is told; trying goes on."""
+
+STATE_OF = {
+    OutcomeState.DONE: EffectState.DONE,
+    OutcomeState.SENT: EffectState.SENT,
+    OutcomeState.RETRY: EffectState.RETRY,
+    OutcomeState.REJECTED: EffectState.REJECTED,
+    OutcomeState.UNKNOWN: EffectState.UNKNOWN,
+}
+
+
+class EffectWorker:
+    """The effect lanes of one service in one process."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        book: ConnectorBook,
+        leases: LeaseKeeper,
+        kinds: Sequence[EffectKind],
+        *,
+        flight_seconds: float,
+    ) -> None:
+        self._transactions = transactions
+        self._book = book
+        self._leases = leases
+        self._kinds: Mapping[str, EffectKind] = {kind.kind: kind for kind in kinds}
+        self._flight = flight_seconds
+        self._gates = Gates(transactions.clock)
+        self._prober = Prober(transactions, book, self._kinds)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._log = get_logger(transactions.service)
+        self.stopping = False
+
+    async def step(self) -> int:
+        """Start work for every credential that has some and is leased to us; returns how many are being worked on."""
+        active = self._book.active_ids()
+        if not active or self.stopping:
+            return len(self._running)
+        rows = await self._transactions.pool.fetch(store.DUE_CREDENTIALS, active)
+        for row in rows:
+            ref = row["credential_ref"]
+            if ref in self._running or len(self._running) >= CONCURRENT_CREDENTIALS:
+                continue
+            if self._leases.holds(LEASE + ref) is not None:
+                task = asyncio.create_task(self._drain_safely(ref), name=f"effects {ref}")
+                self._running[ref] = task
+                task.add_done_callback(partial(self._ended, ref))
+        return len(self._running)
+
+    def _ended(self, ref: str, _: asyncio.Task[None]) -> None:
+        self._running.pop(ref, None)
+
+    async def finish(self, seconds: float) -> None:
+        """Take nothing new and wait for what is in the air; what is then still running stays IN_FLIGHT."""
+        self.stopping = True
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=seconds)
+        for task in self._running.values():
+            task.cancel()
+
+    async def _drain_safely(self, ref: str) -> None:
+        try:
+            await self.drain(ref)
+        except Exception as error:  # noqa: BLE001  one credential's failure must not stop the others
+            if not is_storage_down(error):
+                self._log.exception("effects_failed", credential=ref)
+            else:
+                self._log.warning("effects_wait_for_database", error=type(error).__name__)
+
+    async def drain(self, ref: str) -> None:
+        """Work for one credential until nothing is due or the lease is gone."""
+        await self._lose_stale(ref)
+        while not self.stopping and (lease := self._leases.holds(LEASE + ref)) is not None:
+            claimed = await self._claim(ref, lease.fence)
+            probed = await self._prober.step(ref)
+            if claimed:
+                await self._send(claimed)
+            elif not probed:
+                return
+
+    async def _lose_stale(self, ref: str) -> None:
+        """Effects of a worker that died: their time in the air is over and nobody recorded an answer."""
+        async with self._transactions.begin() as tx:
+            rows = await tx.conn.fetch(store.LOSE, ref)
+            for row in rows:
+                self._tell_doubt(tx, store.effect_of(row), "no answer was recorded: the worker stopped")
+
+    async def _claim(self, ref: str, fence: int) -> list[Effect]:
+        connection_ids = self._book.active_ids(ref)
+        pairs = self._gates.open_pairs(connection_ids, list(self._kinds))
+        if not pairs or not connection_ids:
+            return []
+        limit = max(self._book.policy(each, kind).batch_size for each in connection_ids for kind in self._kinds)
+        rows = await self._transactions.pool.fetch(
+            store.CLAIM,
+            ref,
+            connection_ids,
+            [kind for kind, _ in pairs],
+            [int(lane) for _, lane in pairs],
+            limit * CONCURRENT_CALLS,
+            fence,
+            self._flight,
+        )
+        effects = [store.effect_of(row) for row in rows]
+        return sorted(effects, key=lambda e: (e.lane, e.deadline is None, e.deadline or e.effect_id.int))
+
+    async def _send(self, effects: Sequence[Effect]) -> None:
+        size = self._book.policy(effects[0].connection_id, effects[0].kind).batch_size
+        groups: dict[tuple[UUID, int], list[Effect]] = defaultdict(list)
+        for effect in effects:
+            groups[effect.connection_id, int(effect.lane)].append(effect)
+        chunks = [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+        slots = asyncio.Semaphore(CONCURRENT_CALLS)
+
+        async def one(chunk: list[Effect]) -> None:
+            async with slots:
+                await self._call_and_record(chunk)
+
+        await asyncio.gather(*(one(chunk) for chunk in chunks))
+
+    async def _call_and_record(self, chunk: list[Effect]) -> None:
+        clock = self._transactions.clock
+        started, began = clock.now(), clock.monotonic()
+        outcomes = await self._call(chunk)
+        seconds = clock.monotonic() - began
+        async with self._transactions.begin() as tx:
+            await self._record(tx, chunk, outcomes)
+            await store.write_attempts(
+                tx.conn,
+                [
+                    (e.effect_id, e.attempts, "call", started, seconds, o.state.value, o.reason[:2000], o.answer)
+                    for e, o in zip(chunk, outcomes, strict=True)
+                ],
+            )
+
+    async def _call(self, chunk: list[Effect]) -> Sequence[Outcome]:
+        kind = self._kinds[chunk[0].kind]
+        try:
+            async with asyncio.timeout(self._flight * 0.8):
+                connector = self._book.connector(chunk[0].connection_id, chunk[0].lane)
+                outcomes = await kind.execute(connector, chunk)
+        except TimeoutError:
+            return [Outcome.unknown("the call took longer than an effect may be in the air")] * len(chunk)
+        except Exception as error:  # noqa: BLE001
+            # A defect after sending must not look like "nothing happened"; its text may hold secrets, its type not.
+            self._log.exception("connector_failed", cause=chunk[0].kind)
+            return [Outcome.unknown(f"the connector failed: {type(error).__name__}")] * len(chunk)
+        if len(outcomes) != len(chunk):
+            return [Outcome.unknown("the connector did not account for every effect")] * len(chunk)
+        return outcomes
+
+    async def _record(self, tx: Tx, chunk: Sequence[Effect], outcomes: Sequence[Outcome]) -> None:
+        delays = [self._delay(effect, outcome) for effect, outcome in zip(chunk, outcomes, strict=True)]
+        rows = await tx.conn.fetch(
+            store.RECORD,
+            [e.effect_id for e in chunk],
+            [e.attempts for e in chunk],
+            [STATE_OF[o.state].value for o in outcomes],
+            [store.dumps(o.answer) for o in outcomes],
+            [o.reason[:2000] for o in outcomes],
+            delays,
+            [o.retry_if_not_applied for o in outcomes],
+        )
+        recorded = {row["effect_id"] for row in rows}
+        settled: list[Settled] = []
+        for effect, outcome in zip(chunk, outcomes, strict=True):
+            if effect.effect_id not in recorded:
+                self._log.warning("outcome_too_late", cause=effect.kind)
+                continue
+            state = STATE_OF[outcome.state]
+            if state in (EffectState.DONE, EffectState.REJECTED):
+                settled.append(Settled(effect, state, effect.answer | outcome.answer, outcome.reason, "answer"))
+            elif state is EffectState.UNKNOWN:
+                self._tell_doubt(tx, effect, outcome.reason)
+            elif state is EffectState.RETRY:
+                await self._after_retry(tx, effect, outcome)
+        if settled:
+            await self._kinds[chunk[0].kind].settled(tx, settled)
+            await resume(tx, [stuck(s.effect, "").parked_id(tx.service) for s in settled], resolution="effect settled")
+
+    async def _after_retry(self, tx: Tx, effect: Effect, outcome: Outcome) -> None:
+        if outcome.retry_after is not None:
+            self._gates.close(effect.connection_id, effect.kind, effect.lane, outcome.retry_after)
+        if effect.attempts == STUCK_ATTEMPTS:
+            await park(tx, [stuck(effect, outcome.reason)])
+
+    def _delay(self, effect: Effect, outcome: Outcome) -> float:
+        if outcome.state is OutcomeState.UNKNOWN:
+            return self._book.policy(effect.connection_id, effect.kind).settle_seconds
+        if outcome.retry_after is not None:
+            return outcome.retry_after
+        if outcome.state is not OutcomeState.RETRY:
+            return 0.0
+        ceiling = RETRY_MAX_DEADLINE_SECONDS if effect.deadline else RETRY_MAX_SECONDS
+        delay = min(ceiling, RETRY_FIRST_SECONDS * 2.0 ** min(effect.attempts, 12))
+        return delay / 2 + self._transactions.ids.jitter(delay / 2)
+
+    def _tell_doubt(self, tx: Tx, effect: Effect, reason: str) -> None:
+        tx.emit(
+            EffectInDoubt(
+                effect_id=effect.effect_id,
+                owner=tx.service,
+                kind=effect.kind,
+                natural_key=effect.natural_key,
+                order_id=effect.order_id,
+                connection_id=effect.connection_id,
+                reason=reason[:500],
+                needs_operator=False,
+            ),
+            key=effect.order_id or effect.order_key,
+            cause=effect.cause,
+        )
+
+
+def stuck(effect: Effect, reason: str) -> Park:
+    """An effect that keeps being refused for passing reasons: somebody should look at the connection."""
+    return Park(
+        subject_kind="effect",
+        subject_id=str(effect.effect_id),
+        cause="effect_stuck",
+        detail=f"{effect.kind} was tried {effect.attempts} times: {reason[:300]}",
+        next_step="Check the connection's credentials and address; sending goes on by itself.",
+        event_key=str(effect.order_id or effect.order_key),
+        why=effect.cause,
+        order_id=effect.order_id,
+        connection_id=effect.connection_id,
+        due_at=effect.deadline,
+    )

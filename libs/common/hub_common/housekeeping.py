@@ -1,0 +1,82 @@
+"""Numbers about a service's own tables, and the removal of rows that have done their duty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from hub_common.inbox import BatchResult
+from hub_common.kafka.records import InRecord, TopicPartition
+from hub_common.metrics import Metrics
+
+CLEAN_BATCH = 20_000
+"""Rows per DELETE: enough to keep up, few enough not to hold locks or bloat the log in one go."""
+
+
+async def gauges(pool: asyncpg.Pool[asyncpg.Record], metrics: Metrics, now: datetime) -> None:
+    """Measure outbox, retries, dead letters, effects and parked work."""
+    async with pool.acquire() as conn:
+        outbox = await conn.fetchrow("SELECT count(*) AS n, min(created_at) AS oldest FROM outbox")
+        retries = await conn.fetch("SELECT topic, count(*) AS n FROM inbox_retry GROUP BY topic")
+        letters = await conn.fetch("SELECT topic, count(*) AS n FROM dead_letters WHERE state = 'open' GROUP BY topic")
+        effects = await conn.fetch(
+            "SELECT kind, state, count(*) AS n, min(created_at) AS oldest FROM effects"
+            " WHERE state IN ('PLANNED','RETRY','IN_FLIGHT','SENT','UNKNOWN') GROUP BY kind, state"
+        )
+        parked = await conn.fetch("SELECT cause, count(*) AS n FROM parked WHERE resolved_at IS NULL GROUP BY cause")
+    assert outbox is not None
+    metrics.outbox_rows.set(outbox["n"])
+    metrics.outbox_oldest_seconds.set((now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0)
+    for gauge, rows in ((metrics.retry_rows, retries), (metrics.dead_letters, letters)):
+        gauge.clear()
+        for row in rows:
+            gauge.labels(topic=row["topic"]).set(row["n"])
+    metrics.effects.clear()
+    metrics.effects_oldest_seconds.clear()
+    for row in effects:
+        metrics.effects.labels(kind=row["kind"], state=row["state"]).set(row["n"])
+        metrics.effects_oldest_seconds.labels(state=row["state"]).set((now - row["oldest"]).total_seconds())
+    metrics.parked.clear()
+    for row in parked:
+        metrics.parked.labels(cause=row["cause"]).set(row["n"])
+
+
+async def clean(pool: asyncpg.Pool[asyncpg.Record], before: datetime) -> int:
+    """Forget inbox ids older than any redrive can be; returns how many."""
+    deleted = 0
+    while True:
+        status = await pool.execute(
+            "DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox WHERE received_at < $1 LIMIT $2)",
+            before,
+            CLEAN_BATCH,
+        )
+        count = int(status.split()[-1])
+        deleted += count
+        if count < CLEAN_BATCH:
+            return deleted
+
+
+def batch_metrics(metrics: Metrics, records: Sequence[InRecord], result: BatchResult, seconds: float) -> None:
+    """Count what a batch did."""
+    for name in ("handled", "known", "ignored", "parked", "dead"):
+        count = getattr(result, name)
+        if count:
+            metrics.events_handled.labels(type="all", result=name).inc(count)
+    for topic in {record.topic for record in records}:
+        metrics.event_handle_seconds.labels(topic=topic).observe(seconds)
+
+
+def lag_metrics(
+    metrics: Metrics, lag: Mapping[TopicPartition, int], records: Sequence[InRecord], now: datetime
+) -> None:
+    """Lag in records, and in seconds: how old the last record handled was while more are waiting behind it."""
+    last = {TopicPartition(record.topic, record.partition): record for record in records}
+    for partition, waiting in lag.items():
+        labels = {"topic": partition.topic, "partition": str(partition.partition)}
+        metrics.consumer_lag_records.labels(**labels).set(waiting)
+        record = last.get(partition)
+        behind = now.timestamp() - record.timestamp_ms / 1000 if waiting and record else 0.0
+        if record is not None or not waiting:
+            metrics.consumer_lag_seconds.labels(**labels).set(max(0.0, behind))

@@ -1,0 +1,178 @@
+"""Exactly-once handling on top of at-least-once delivery: one transaction per batch, one by one when that fails.
+
+In the transaction: the ids of the batch go into `inbox` (known ones are skipped), handlers run, outbox rows are
+written. Offsets are committed afterwards, so a crash repeats a batch and the inbox absorbs it. A key that has
+something waiting in the retry table has everything later of its own put behind it; other keys flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from hub_common.dead_letters import DeadLetter, bury
+from hub_common.errors import is_permanent, is_storage_down
+from hub_common.kafka.records import InRecord
+from hub_common.logs import get_logger
+from hub_common.retries import park_records
+from hub_common.routing import Handler, dispatch
+from hub_common.transactions import Transactions
+from hub_common.tx import Tx
+from hub_contracts.base import EventData
+from hub_contracts.envelope import BadEnvelope, Event, Metadata, decode_headers
+
+CLAIM = """
+WITH incoming AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS t(event_id, key)),
+blocked AS (SELECT DISTINCT key FROM inbox_retry WHERE key = ANY($2)),
+fresh AS (
+    INSERT INTO inbox (event_id)
+    SELECT event_id FROM incoming i WHERE NOT EXISTS (SELECT 1 FROM blocked b WHERE b.key = i.key)
+    ON CONFLICT DO NOTHING RETURNING event_id
+)
+SELECT event_id, NULL AS key FROM fresh UNION ALL SELECT NULL, key FROM blocked
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A consumed record with its decoded event."""
+
+    record: InRecord
+    event: Event[EventData]
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch, for metrics and logs."""
+
+    handled: int = 0
+    known: int = 0
+    ignored: int = 0
+    parked: int = 0
+    dead: int = 0
+
+
+def decode(record: InRecord, types: Mapping[str, type[EventData]]) -> Event[EventData] | None:
+    """The record's event; None for types nobody here handles and for tombstones.
+
+    Raises `BadEnvelope` or pydantic's `ValidationError`: the record becomes a dead letter with its bytes.
+    """
+    if record.value is None:
+        return None
+    meta: Metadata = decode_headers(record.headers)
+    model = types.get(meta.type)
+    return Event(meta, model.model_validate_json(record.value)) if model else None
+
+
+class Inbox:
+    """Handles batches of records for one service."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        routes: Mapping[type[EventData], tuple[Handler, ...]],
+        *,
+        topic_prefix: str = "",
+    ) -> None:
+        self._transactions = transactions
+        self._routes = routes
+        self._types = {model.TYPE: model for model in routes}
+        self._prefix = topic_prefix
+        self._log = get_logger(transactions.service)
+
+    async def process(self, records: Sequence[InRecord]) -> BatchResult:
+        """Handle the records of one poll, in order. When this returns, all of them are safe to commit.
+
+        Raises `StorageDown`-like errors when the database is away; the same records must then be processed again.
+        """
+        result = BatchResult()
+        received = await self._decode_all(records, result)
+        if not received:
+            return result
+        try:
+            await self._batch(received, result)
+        except Exception as error:
+            if is_storage_down(error):
+                raise
+            self._log.warning("batch_failed", error=f"{type(error).__name__}: {error}", count=len(received))
+            for item in received:
+                await self._alone(item, result)
+        return result
+
+    async def _decode_all(self, records: Sequence[InRecord], result: BatchResult) -> list[Received]:
+        received: list[Received] = []
+        for record in records:
+            try:
+                event = decode(record, self._types)
+            except (BadEnvelope, ValidationError) as error:
+                await self._bury_undecodable(record, error)
+                result.dead += 1
+                continue
+            if event is None:
+                result.ignored += 1
+            else:
+                received.append(Received(record, event))
+        return received
+
+    async def _batch(self, received: Sequence[Received], result: BatchResult) -> None:
+        async with self._transactions.begin() as tx:
+            fresh, blocked = await _claim(tx, received)
+            waiting = [item for item in received if item.event.key in blocked]
+            if waiting:
+                await park_records(tx.conn, waiting, error="", delay=None)
+            todo = [item.event for item in received if item.event.meta.event_id in fresh]
+            await dispatch(self._routes, tx, todo)
+        result.handled += len(todo)
+        result.parked += len(waiting)
+        result.known += len(received) - len(todo) - len(waiting)
+
+    async def _alone(self, item: Received, result: BatchResult) -> None:
+        try:
+            await self._batch([item], result)
+        except Exception as error:
+            if is_storage_down(error):
+                raise
+            await self._set_aside(item, error)
+            if is_permanent(error):
+                result.dead += 1
+            else:
+                result.parked += 1
+
+    async def _set_aside(self, item: Received, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        async with self._transactions.begin() as tx:
+            if is_permanent(error):
+                await bury(tx, [DeadLetter.of(item.record, item.event, "permanent", text)])
+            else:
+                await park_records(tx.conn, [item], error=text, delay=0)
+        self._log.warning(
+            "event_set_aside",
+            event_id=str(item.event.meta.event_id),
+            topic=item.record.topic,
+            offset=item.record.offset,
+            error=text,
+        )
+
+    async def _bury_undecodable(self, record: InRecord, error: Exception) -> None:
+        text = _short(error)
+        async with self._transactions.begin() as tx:
+            await bury(tx, [DeadLetter.of(record, None, "undecodable", text)])
+        self._log.error("record_undecodable", topic=record.topic, offset=record.offset, error=text)
+
+
+async def _claim(tx: Tx, received: Sequence[Received]) -> tuple[set[UUID], set[str]]:
+    rows = await tx.conn.fetch(
+        CLAIM, [item.event.meta.event_id for item in received], [item.event.key for item in received]
+    )
+    fresh = {row["event_id"] for row in rows if row["event_id"] is not None}
+    return fresh, {row["key"] for row in rows if row["key"] is not None}
+
+
+def _short(error: Exception) -> str:
+    """Names of fields and rules of a validation error, never the values: they may be personal data."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:5])
+    return str(error)

@@ -1,0 +1,1 @@
+"""Kafka behind a small port; aiokafka is imported in `client.py` and nowhere else."""

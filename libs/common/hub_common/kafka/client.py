@@ -1,0 +1,272 @@
+"""The only module that imports aiokafka, with every unsafe default of it overridden.
+
+Defaults that would lose or stall orders: `acks=1`, `auto_offset_reset=latest`, `enable_auto_commit=True`, no time-out
+around `send` (a producer whose broker is down blocks for ever), `commit()` without offsets (commits records that were
+fetched and not processed). Idempotence stays off: with it on, the producer never gives up and one sequence error kills
+its sender; order per key is kept by the relay, duplicates are absorbed by the inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
+
+from hub_common.kafka.records import BrokerDown, InRecord, OutRecord, TopicPartition
+
+SEND_SECONDS = 15.0
+"""Longest wait for a batch to be acknowledged; `request_timeout_ms` below is shorter, so real errors come first."""
+REQUEST_MS = 8_000
+SESSION_MS = 10_000
+HEARTBEAT_MS = 3_000
+MAX_POLL_MS = 300_000
+"""Handlers take milliseconds; this only matters if the process hangs, and then leaving the group is right."""
+REBALANCE_MS = 60_000
+"""aiokafka's default is the session time-out, which evicts a member that drains its batch during a rebalance."""
+PARTITION_BYTES = 1_048_576
+FETCH_BYTES = 8_388_608
+"""Default is 50 MiB per broker; a service must stay within 120 MB."""
+PRODUCER_BATCH_BYTES = 131_072
+"""The default of 16 KiB per partition makes `send` block on bursts."""
+
+OnRevoked = Callable[[Sequence[TopicPartition]], Awaitable[None]]
+
+
+class KafkaProducer:
+    """Sends batches and says record by record what the broker acknowledged."""
+
+    def __init__(self, bootstrap: str, client_id: str) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._producer: AIOKafkaProducer | None = None
+
+    async def _client(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                client_id=self._client_id,
+                acks="all",
+                enable_idempotence=False,
+                linger_ms=0,
+                max_batch_size=PRODUCER_BATCH_BYTES,
+                request_timeout_ms=REQUEST_MS,
+                retry_backoff_ms=100,
+            )
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await producer.start()
+            except (KafkaError, TimeoutError, OSError) as error:
+                await _quietly_stop(producer)
+                raise BrokerDown(f"cannot reach the broker: {type(error).__name__}") from error
+            self._producer = producer
+        return self._producer
+
+    async def send(self, records: Sequence[OutRecord]) -> list[bool]:
+        """Send all records at once and wait for all acknowledgements; True where the broker confirmed.
+
+        Raises `BrokerDown` when no client could be built. After a time-out the client is thrown away, and every
+        record without confirmation counts as not sent (it may arrive twice; the inbox absorbs that).
+        """
+        producer = await self._client()
+        futures: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                for record in records:
+                    future = await producer.send(
+                        record.topic, value=record.value, key=record.key, headers=record.headers
+                    )
+                    futures.append(future)
+                results = await asyncio.gather(*futures, return_exceptions=True)
+        except (TimeoutError, KafkaError, OSError):
+            confirmed = [f.done() and not f.cancelled() and f.exception() is None for f in futures]
+            await self._discard()
+            return confirmed + [False] * (len(records) - len(confirmed))
+        if any(isinstance(result, BaseException) for result in results):
+            await self._discard()
+        return [not isinstance(result, BaseException) for result in results]
+
+    async def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _quietly_stop(producer)
+
+    async def stop(self) -> None:
+        """Close the connection; never hangs on a dead broker."""
+        await self._discard()
+
+
+class KafkaConsumer:
+    """A member of a consumer group that commits only what it is told to."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        topics: Sequence[str],
+        *,
+        client_id: str,
+        fetch_max_wait_ms: int,
+        on_revoked: OnRevoked,
+    ) -> None:
+        self._topics = list(topics)
+        self._on_revoked = on_revoked
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            client_id=client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            max_poll_interval_ms=MAX_POLL_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
+            request_timeout_ms=REQUEST_MS + 32_000,
+            fetch_max_wait_ms=fetch_max_wait_ms,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def start(self) -> None:
+        """Join the group. Raises `BrokerDown` when the broker does not answer."""
+        try:
+            async with asyncio.timeout(30):
+                self._consumer.subscribe(self._topics, listener=_Listener(self._on_revoked))
+                await self._consumer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self.stop()
+            raise BrokerDown(f"cannot join the consumer group: {type(error).__name__}") from error
+
+    async def poll(self, max_records: int, timeout_ms: int) -> list[InRecord]:
+        """Up to `max_records` records, in order per partition. Raises `BrokerDown` on client errors."""
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except (KafkaError, OSError) as error:
+            raise BrokerDown(f"fetch failed: {type(error).__name__}") from error
+        return [
+            InRecord(r.topic, r.partition, r.offset, r.key, r.value, list(r.headers), r.timestamp)
+            for records in fetched.values()
+            for r in records
+        ]
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Commit exactly these next offsets. False when the group moved on and the new owner will repeat."""
+        assigned = self._consumer.assignment()
+        mine = {
+            AioTopicPartition(tp.topic, tp.partition): offset
+            for tp, offset in offsets.items()
+            if AioTopicPartition(tp.topic, tp.partition) in assigned
+        }
+        if not mine:
+            return False
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._consumer.commit(mine)
+        except (CommitFailedError, IllegalGenerationError, IllegalStateError):
+            return False
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise BrokerDown(f"commit failed: {type(error).__name__}") from error
+        return True
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Partitions that this member reads now."""
+        return frozenset(TopicPartition(tp.topic, tp.partition) for tp in self._consumer.assignment())
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records that are known to wait, per assigned partition."""
+        waiting: dict[TopicPartition, int] = {}
+        for tp in self._consumer.assignment():
+            high = self._consumer.highwater(tp)
+            state = self._consumer._subscription.subscription.assignment.state_value(tp)
+            if high is None or state is None or not state.has_valid_position:
+                continue
+            waiting[TopicPartition(tp.topic, tp.partition)] = max(0, high - state.position)
+        return waiting
+
+    async def stop(self) -> None:
+        """Leave the group; never hangs on a dead broker."""
+        await _quietly_stop(self._consumer)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, on_revoked: OnRevoked) -> None:
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: Sequence[AioTopicPartition]) -> None:
+        await self._on_revoked([TopicPartition(tp.topic, tp.partition) for tp in revoked])
+
+    async def on_partitions_assigned(self, assigned: Sequence[AioTopicPartition]) -> None:
+        return None
+
+
+async def _quietly_stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Stop a client that may be broken: its own errors while closing carry no information any more."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await client.stop()
+
+
+class TopicLike(Protocol):
+    """What is needed of a topic's description."""
+
+    @property
+    def name(self) -> str:
+        """Topic name."""
+        ...
+
+    @property
+    def partitions(self) -> int:
+        """Partition count."""
+        ...
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Broker-side settings."""
+        ...
+
+
+async def ensure_topics(
+    bootstrap: str, topics: Sequence[TopicLike], *, prefix: str = "", replication: int = 1, timeout: float = 30
+) -> list[str]:
+    """Create the topics that do not exist, each with its dead-letter topic, and return the names created.
+
+    Raises `BrokerDown` when the broker does not answer within `timeout` seconds.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="hub-admin", request_timeout_ms=10_000)
+    try:
+        async with asyncio.timeout(timeout):
+            await admin.start()
+            existing = set(await admin.list_topics())
+            wanted = [
+                NewTopic(f"{prefix}{name}", partitions, replication, topic_configs=config)
+                for topic in topics
+                for name, partitions, config in (
+                    (topic.name, topic.partitions, topic.config),
+                    (f"{topic.name}.dlq", 1, {"cleanup.policy": "delete", "retention.ms": str(90 * 86_400_000)}),
+                )
+                if f"{prefix}{name}" not in existing
+            ]
+            if wanted:
+                answer = await admin.create_topics(wanted)
+                failed = [entry for entry in answer.topic_errors if entry[1] not in (0, TopicAlreadyExistsError.errno)]
+                if failed:
+                    raise BrokerDown(f"cannot create topics: {failed}")
+            return [topic.name for topic in wanted]
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise BrokerDown(f"cannot create topics: {type(error).__name__}: {error}") from error
+    finally:
+        await admin.close()

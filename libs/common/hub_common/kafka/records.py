@@ -1,0 +1,42 @@
+"""Records as the runtime sees them, free of any client library, so that the client can be swapped in one module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPartition:
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class InRecord:
+    """A consumed record. `timestamp_ms` is the broker's, milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutRecord:
+    """A record to produce. `value` None is a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+
+
+class BrokerDown(Exception):
+    """The broker did not answer in time; the client that was used is gone and a new one will be built."""

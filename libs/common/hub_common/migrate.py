@@ -1,0 +1,102 @@
+"""Brings a service's schema to head, and refuses to run on one that is older than the code.
+
+Every migration runs under a short `lock_timeout`: waiting for a lock behind a long query would queue up all writers
+behind the migration. A newer schema is tolerated, because migrations run before the roll-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+
+import asyncpg
+from alembic import command, context, op
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+LOCK_TIMEOUT = "5s"
+
+
+class SchemaTooOld(RuntimeError):
+    """The database lacks migrations that this code needs."""
+
+
+def alembic_config(package: str, dsn: str) -> Config:
+    """Alembic's configuration for a service package; there is no ini file to drift."""
+    config = Config()
+    config.set_main_option("script_location", str(files(package) / "migrations"))
+    config.attributes["dsn"] = dsn
+    return config
+
+
+def upgrade(package: str, dsn: str) -> None:
+    """Run all missing migrations. Blocking; call it from a thread when a loop is running."""
+    command.upgrade(alembic_config(package, dsn), "head")
+
+
+async def upgrade_async(package: str, dsn: str) -> None:
+    """`upgrade` from inside a running loop."""
+    await asyncio.to_thread(upgrade, package, dsn)
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """Body of every service's `migrations/env.py`."""
+    asyncio.run(_run(metadata, context.config.attributes["dsn"]))
+
+
+async def _run(metadata: MetaData, dsn: str) -> None:
+    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_do, metadata)
+        await connection.commit()
+    await engine.dispose()
+
+
+def _do(connection: Connection, metadata: MetaData) -> None:
+    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
+    with context.begin_transaction():
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        # Two replicas that start together must not both migrate.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('hub:migrations', 0))"))
+        context.run_migrations()
+
+
+async def check_head(package: str, conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Raise `SchemaTooOld` when the newest migration of the code has not been run."""
+    script = ScriptDirectory.from_config(alembic_config(package, ""))
+    exists = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+    current = await conn.fetchval("SELECT version_num FROM alembic_version") if exists else None
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is None or (current in known and current != script.get_current_head()):
+        raise SchemaTooOld(
+            f"{package}: schema is at {current or 'nothing'}, code needs {script.get_current_head()}; "
+            f"run: python -m {package} migrate"
+        )
+
+
+def create_sql(metadata: MetaData, *, only: set[str] | None = None, without: set[str] | None = None) -> str:
+    """SQL that creates the tables, to be frozen in a migration file."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    statements: list[str] = []
+    for table in metadata.sorted_tables:
+        if (only is not None and table.name not in only) or (without is not None and table.name in without):
+            continue
+        statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
+        statements += [
+            str(CreateIndex(index).compile(dialect=dialect)).strip()
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        ]
+    return ";\n\n".join(statements) + ";\n"
+
+
+def run_sql_file(package: str, name: str) -> None:
+    """Run the statements of a frozen SQL file that lies beside a package's migrations."""
+    sql = (files(package) / "migrations" / "sql" / name).read_text()
+    for statement in sql.split(";\n"):
+        if statement.strip():
+            op.execute(text(statement.replace(":", "\\:")))

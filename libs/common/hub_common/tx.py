@@ -1,0 +1,177 @@
+"""One transaction of a service: what a handler may do, and nothing else.
+
+A handler reads and writes through `conn`, tells events with `emit` and intends effects with `plan`. It never commits,
+never speaks HTTP. Events get their ids and versions when the transaction is about to commit, after every row lock has
+been taken: so per key, the order of versions, of outbox ids and of commits is one and the same.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from hub_common.clock import Clock
+from hub_common.ids import Ids
+from hub_contracts.base import EventData
+from hub_contracts.envelope import Metadata, Origin, encode_headers
+
+if TYPE_CHECKING:
+    from hub_common.effects.model import PlannedEffect
+
+FLUSH = """
+WITH bumped AS (
+    INSERT INTO aggregates (topic, key, version)
+    SELECT topic, key, count(*) FROM unnest($1::text[], $2::text[]) AS e(topic, key)
+    GROUP BY topic, key ORDER BY topic, key
+    ON CONFLICT (topic, key) DO UPDATE SET version = aggregates.version + excluded.version
+    RETURNING topic, key, version
+)
+INSERT INTO outbox (shard, topic, key, headers, version, value)
+SELECT e.shard, e.topic, e.key, e.headers, b.version - e.behind, e.value
+FROM unnest($1::text[], $2::text[], $3::int[], $4::smallint[], $5::jsonb[], $6::bytea[])
+     WITH ORDINALITY AS e(topic, key, behind, shard, headers, value, ord)
+JOIN bumped b ON b.topic = e.topic AND b.key = e.key
+ORDER BY e.ord
+"""
+
+FLUSH_RAW = """
+INSERT INTO outbox (shard, topic, key, headers, version, value)
+SELECT e.shard, e.topic, e.key, e.headers, 0, e.value
+FROM unnest($1::text[], $2::text[], $3::smallint[], $4::jsonb[], $5::bytea[]) AS e(topic, key, shard, headers, value)
+"""
+
+
+def shard_of(key: str, shards: int) -> int:
+    """The outbox shard of a key: the same in every process and release."""
+    return zlib.crc32(key.encode()) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something is emitted or planned: inherited by what follows from it."""
+
+    tenant: str
+    origin: Origin = Origin.LIVE
+    traceparent: str | None = None
+    causation_id: str | None = None
+
+    @classmethod
+    def of(cls, meta: Metadata) -> Cause:
+        """The cause that an event is for what follows from it."""
+        return cls(meta.tenant, meta.origin, meta.traceparent, str(meta.event_id))
+
+
+@dataclass(slots=True)
+class _Emitted:
+    topic: str
+    key: str
+    headers: str
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Tx:
+    """The open transaction. `now` is one instant for the whole batch."""
+
+    conn: asyncpg.Connection[asyncpg.Record]
+    service: str
+    own_topic: str
+    topic_prefix: str
+    shards: int
+    ids: Ids
+    clock: Clock
+    now: datetime
+    _events: list[_Emitted] = field(default_factory=list)
+    _raw: list[_Emitted] = field(default_factory=list)
+    effects: list[PlannedEffect] = field(default_factory=list)
+    fenced: int = 0
+
+    def emit(self, data: EventData, *, key: str | UUID, cause: Cause | Metadata, event_id: UUID | None = None) -> UUID:
+        """Tell an event to the world when (and only if) this transaction commits. Returns the event's id."""
+        why = cause if isinstance(cause, Cause) else Cause.of(cause)
+        meta = Metadata(
+            event_id=event_id or self.ids.new(),
+            type=data.TYPE,
+            source=self.service,
+            time=self.now,
+            key=str(key),
+            tenant=why.tenant,
+            aggregate_version=0,
+            origin=why.origin,
+            traceparent=why.traceparent,
+            causation_id=why.causation_id,
+        )
+        topic = data.TOPIC or self.own_topic
+        self._events.append(_Emitted(topic, meta.key, _headers_json(meta), data.model_dump_json().encode()))
+        return meta.event_id
+
+    def tombstone(self, topic: str, *, key: str | UUID) -> None:
+        """Remove a key from a compacted topic (erasure, an unlinked SKU) when this transaction commits."""
+        self._raw.append(_Emitted(topic, str(key), "{}", None))
+
+    def emit_raw(self, topic: str, key: str, headers: dict[str, str], value: bytes | None) -> None:
+        """Write a record as it is (dead letters)."""
+        self._raw.append(_Emitted(topic, key, orjson.dumps(headers).decode(), value))
+
+    def plan(self, *effects: PlannedEffect) -> int:
+        """Intend effects outside; returns how many were planned now.
+
+        The fence: effects whose cause is a replayed or backfilled event are dropped and counted, whatever the
+        handler wanted. Planning the same natural key twice is a no-op.
+        """
+        live = [effect for effect in effects if effect.cause.origin is Origin.LIVE]
+        self.fenced += len(effects) - len(live)
+        self.effects.extend(live)
+        return len(live)
+
+    @property
+    def emitted(self) -> int:
+        """Events that will be told on commit."""
+        return len(self._events) + len(self._raw)
+
+    async def flush(self) -> None:
+        """Write everything that was emitted and planned. Called by the runtime as the last step before commit."""
+        if self.effects:
+            from hub_common.effects.store import insert_effects  # effects.store needs Tx's types
+
+            await insert_effects(self.conn, self.effects)
+        if self._events:
+            await self.conn.execute(FLUSH, *self._columns())
+        if self._raw:
+            await self.conn.execute(
+                FLUSH_RAW,
+                [self.topic_prefix + e.topic for e in self._raw],
+                [e.key for e in self._raw],
+                [shard_of(e.key, self.shards) for e in self._raw],
+                [e.headers for e in self._raw],
+                [e.value for e in self._raw],
+            )
+
+    def _columns(self) -> Sequence[list[Any]]:
+        behind: Counter[tuple[str, str]] = Counter()
+        behinds: list[int] = []
+        for event in reversed(self._events):
+            behinds.append(behind[event.topic, event.key])
+            behind[event.topic, event.key] += 1
+        behinds.reverse()
+        return (
+            [self.topic_prefix + e.topic for e in self._events],
+            [e.key for e in self._events],
+            behinds,
+            [shard_of(e.key, self.shards) for e in self._events],
+            [e.headers for e in self._events],
+            [e.value for e in self._events],
+        )
+
+
+def _headers_json(meta: Metadata) -> str:
+    headers = {name: value.decode() for name, value in encode_headers(meta) if name != "aggregate_version"}
+    return orjson.dumps(headers).decode()

@@ -1,0 +1,1 @@
+"""Domain events of the hub: the only thing services share with each other."""

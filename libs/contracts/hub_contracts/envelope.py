@@ -1,0 +1,127 @@
+"""The envelope of an event: CloudEvents 1.0 in Kafka binary mode (attributes as headers, body as value).
+
+Headers can be read without parsing the body, so routing, deduplication and dead letters work even for bodies that
+cannot be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from hub_contracts.base import EventData, rfc3339
+
+DataT = TypeVar("DataT", bound=EventData, covariant=True)
+
+Headers = list[tuple[str, bytes]]
+
+
+class Origin(StrEnum):
+    """Why an event is being processed. Only `live` may cause effects outside (the fence)."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+
+
+class BadEnvelope(ValueError):
+    """The headers are not those of one of our events; the record is dead-lettered with its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the headers say about an event."""
+
+    event_id: UUID
+    type: str
+    source: str
+    time: datetime
+    key: str
+    tenant: str
+    aggregate_version: int
+    origin: Origin = Origin.LIVE
+    traceparent: str | None = None
+    causation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[DataT]):
+    """An event as a handler receives it."""
+
+    meta: Metadata
+    data: DataT
+
+    @property
+    def key(self) -> str:
+        """Aggregate id; events of one key are handled in the order they were written."""
+        return self.meta.key
+
+    @property
+    def live(self) -> bool:
+        """True when this event may cause effects outside."""
+        return self.meta.origin is Origin.LIVE
+
+
+def encode_headers(meta: Metadata) -> Headers:
+    """Write the CloudEvents attributes and ours as Kafka headers."""
+    headers: Headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(meta.event_id).encode()),
+        ("ce_type", meta.type.encode()),
+        ("ce_source", meta.source.encode()),
+        ("ce_time", rfc3339(meta.time).encode()),
+        ("ce_subject", meta.key.encode()),
+        ("content-type", b"application/json"),
+        ("tenant", meta.tenant.encode()),
+        ("aggregate_version", str(meta.aggregate_version).encode()),
+        ("origin", meta.origin.encode()),
+    ]
+    if meta.traceparent:
+        headers.append(("traceparent", meta.traceparent.encode()))
+    if meta.causation_id:
+        headers.append(("ce_causationid", meta.causation_id.encode()))
+    return headers
+
+
+def decode_headers(headers: Iterable[tuple[str, bytes]]) -> Metadata:
+    """Read our headers. Raises `BadEnvelope` naming the header that is missing or malformed."""
+    values = dict(headers)
+    name = "ce_id"
+    try:
+        event_id = UUID(values[name].decode())
+        name = "ce_type"
+        event_type = values[name].decode()
+        name = "ce_time"
+        time = datetime.fromisoformat(values[name].decode())
+        if time.tzinfo is None:
+            raise BadEnvelope("header ce_time has no UTC offset")
+        name = "ce_subject"
+        key = values[name].decode()
+        name = "aggregate_version"
+        version = int(values.get(name, b"0"))
+        name = "origin"
+        origin = Origin(values.get(name, b"live").decode())
+        trace, cause = values.get("traceparent"), values.get("ce_causationid")
+        name = "ce_source"
+        return Metadata(
+            event_id=event_id,
+            type=event_type,
+            source=values[name].decode(),
+            time=time,
+            key=key,
+            tenant=values.get("tenant", b"").decode(),
+            aggregate_version=version,
+            origin=origin,
+            traceparent=trace.decode() if trace else None,
+            causation_id=cause.decode() if cause else None,
+        )
+    except KeyError:
+        raise BadEnvelope(f"header {name} is missing") from None
+    except BadEnvelope:
+        raise
+    except ValueError:
+        raise BadEnvelope(f"header {name} is malformed") from None

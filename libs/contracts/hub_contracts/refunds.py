@@ -1,0 +1,92 @@
+"""Facts about money going back and orders being cancelled on the seller's wish (`hub.refunds`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from hub_contracts import topics
+from hub_contracts.base import Amount, Currency, EventData, Fact
+
+
+class RefundLine(Fact):
+    """What is refunded for one line. The sum per line never exceeds what the buyer paid for it."""
+
+    line_id: str
+    quantity: int
+    amount: Amount
+    """Shipping excluded."""
+    shipping_amount: Amount
+    reason_code: str
+    """The marketplace's own code."""
+
+
+class RefundRequested(EventData):
+    """A refund was entered in the ledger and will be asked of the marketplace."""
+
+    TYPE: ClassVar[str] = "refund.requested.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    refund_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    return_id: UUID | None = None
+    currency: Currency
+    lines: tuple[RefundLine, ...]
+    refund_shipping: bool = False
+    requested_by: str
+
+
+class RefundConfirmed(EventData):
+    """The marketplace confirmed the refund."""
+
+    TYPE: ClassVar[str] = "refund.confirmed.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    refund_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID
+    currency: Currency
+    lines: tuple[RefundLine, ...]
+    refund_references: tuple[str, ...] = ()
+    confirmed_by: str
+
+
+class RefundRejected(EventData):
+    """The marketplace would not refund, or the ledger forbade it; a person is needed."""
+
+    TYPE: ClassVar[str] = "refund.rejected.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    refund_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID | None = None
+    reason: str
+
+
+class CancellationConfirmed(EventData):
+    """The marketplace confirmed a cancellation that the shop asked for."""
+
+    TYPE: ClassVar[str] = "cancellation.confirmed.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    cancellation_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID
+    confirmed_by: str
+
+
+class CancellationRejected(EventData):
+    """The marketplace would not cancel; a person is needed."""
+
+    TYPE: ClassVar[str] = "cancellation.rejected.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    cancellation_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID | None = None
+    reason: str

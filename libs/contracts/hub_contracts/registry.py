@@ -1,0 +1,66 @@
+"""Every event type by name. A reader finds the model for a record here, tools find everything there is to document."""
+
+from __future__ import annotations
+
+from hub_contracts import (
+    acceptances,
+    catalog,
+    connections,
+    orders,
+    parcels,
+    refunds,
+    routes,
+    shipments,
+    shop_activity,
+    stock,
+    work,
+)
+from hub_contracts.base import EventData
+
+EVENT_TYPES: tuple[type[EventData], ...] = (
+    connections.ConnectionChanged,
+    connections.SkuLinked,
+    connections.TestOrderRequested,
+    connections.BackfillRequested,
+    orders.OrderReceived,
+    orders.OrderChanged,
+    orders.OrderStatusChanged,
+    orders.OrderCustomerRecorded,
+    acceptances.OrderAcceptanceDecided,
+    acceptances.OrderAccepted,
+    acceptances.OrderRefused,
+    acceptances.AnswerRejected,
+    routes.OrderRouted,
+    routes.RouteCancelled,
+    shop_activity.ShopOrderCreated,
+    shop_activity.ShopOrderAcknowledged,
+    shop_activity.ShopOrderRejected,
+    shop_activity.ShopOrderCancelled,
+    shop_activity.ParcelHandedOver,
+    shop_activity.ReturnReported,
+    shop_activity.CancellationRequested,
+    shop_activity.StockReported,
+    shop_activity.PriceReported,
+    parcels.ParcelCarrierMapped,
+    shipments.ShipmentNotified,
+    shipments.ShipmentRejected,
+    shipments.InvoiceUploaded,
+    refunds.RefundRequested,
+    refunds.RefundConfirmed,
+    refunds.RefundRejected,
+    refunds.CancellationConfirmed,
+    refunds.CancellationRejected,
+    stock.OfferChanged,
+    stock.OfferPushed,
+    stock.OfferRejected,
+    catalog.FeedPublished,
+    catalog.FeedBlocked,
+    work.WorkParked,
+    work.WorkResumed,
+    work.DeadlineApproaching,
+    work.DeadlineMissed,
+    work.EffectInDoubt,
+    work.EffectSettled,
+)
+
+BY_TYPE: dict[str, type[EventData]] = {model.TYPE: model for model in EVENT_TYPES}

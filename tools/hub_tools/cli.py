@@ -1,0 +1,33 @@
+"""The `hub` command. Errors a person can act on are one line, without a traceback; everything else is a defect and
+shows itself whole."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hub_tools.commands import lint, stack
+from hub_tools.setup.errors import SetupError
+from hub_tools.stack.errors import StackError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Work with an order-routing hub on this machine.",
+)
+app.add_typer(stack.app, name="stack")
+app.command("lint")(lint.lint)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 the stack is not up."""
+    try:
+        app()
+    except (StackError, SetupError) as error:
+        print(f"hub: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("hub: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""This repository's own lint rules: what ruff and mypy cannot know. Each tells the failure it prevents."""
