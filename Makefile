@@ -34,7 +34,7 @@ status: setup  ## What runs
 	@$(BIN)/hub stack status
 
 test: setup  ## Unit, contract, integration and stack tests
-	$(BIN)/pytest -rs $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
 
 lint: lint-style lint-format lint-types lint-layers lint-rules  ## Style, types, layers, own rules (all: make -k lint)
 
@@ -61,7 +61,7 @@ bench: setup  ## Throughput and latency, as ratios against a floor measured in t
 	@$(BIN)/hub bench
 
 chaos: setup  ## Fault injection: minutes long
-	$(BIN)/pytest -rs -m chaos tests/chaos $(PYTEST_ARGS)
+	$(BIN)/pytest -rfEs -m chaos tests/chaos $(PYTEST_ARGS)
 
 clean:  ## Stop everything and delete .hub (data, logs); .venv stays
 	@if [ -x $(BIN)/hub ]; then $(BIN)/hub stack clean; fi

@@ -27,27 +27,28 @@ class CallerBook:
         self._metrics = metrics
         self._policy = AddressPolicy.parse(settings.allow_private_networks)
         self._factory = ClientFactory(timeouts=Timeouts.within(settings.call_timeout_seconds))
-        self._callers: dict[UUID, tuple[int, GuardedCaller]] = {}
+        self._callers: dict[UUID, tuple[int, GuardedCaller, CallBudget]] = {}
         self._budgets: dict[str, tuple[Mapping[str, int], CallBudget]] = {}
         self._restored: dict[str, Mapping[str, Any]] = {}
 
     def caller(self, connection: Connection, manifest: Manifest, base_url: str | None) -> HttpCaller:
         """The caller of a connection; a new one when the connection has changed."""
+        budget = self.budget(connection, manifest)
         known = self._callers.get(connection.connection_id)
-        if known is not None and known[0] == connection.version:
+        if known is not None and known[0] == connection.version and known[2] is budget:
             return known[1]
         made = GuardedCaller(
             CallerConnection(str(connection.connection_id), manifest.name, base_url or ""),
             sender=self._factory.sender(self._policy),
             policy=self._policy,
-            budget=self.budget(connection, manifest),
+            budget=budget,
             clock=self._clock,
             log=get_logger("http"),
             jitter=self._ids.jitter,
             retries=self._factory.retries,
             observe=self._metrics.observe_call,
         )
-        self._callers[connection.connection_id] = (connection.version, made)
+        self._callers[connection.connection_id] = (connection.version, made, budget)
         return made
 
     def budget(self, connection: Connection, manifest: Manifest) -> CallBudget:

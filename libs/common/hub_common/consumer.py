@@ -18,7 +18,10 @@ from hub_common.logs import get_logger
 
 STUCK_SECONDS = 30.0
 """Records are known to wait and none was fetched for this long: the client is stuck."""
-REVOKE_SECONDS = 20.0
+REVOKE_SECONDS = 10.0
+"""Below the group's rebalance time-out, so that waiting for a batch never gets this member evicted."""
+UNASSIGNED_SECONDS = 60.0
+"""A member without partitions for this long may have missed a rebalance; joining anew is cheap and finds out."""
 BACKOFF_MAX_SECONDS = 10.0
 
 ConsumerFactory = Callable[[OnRevoked], KafkaConsumer]
@@ -48,6 +51,7 @@ class Consumer:
         self._client: KafkaConsumer | None = None
         self._busy = asyncio.Lock()
         self._last_fetch = clock.monotonic()
+        self._last_assigned = clock.monotonic()
         self._failures = 0
         self._log = get_logger(service)
         self.stopping = False
@@ -75,7 +79,7 @@ class Consumer:
             client = self._build(self._on_revoked)
             await client.start()
             self._client = client
-            self._last_fetch = self._clock.monotonic()
+            self._last_fetch = self._last_assigned = self._clock.monotonic()
             self.connected = True
         return self._client
 
@@ -110,6 +114,10 @@ class Consumer:
         return None
 
     def _check_stuck(self, client: KafkaConsumer) -> None:
+        if client.assignment():
+            self._last_assigned = self._clock.monotonic()
+        elif self._clock.monotonic() - self._last_assigned > UNASSIGNED_SECONDS:
+            raise BrokerDown(f"no partition was assigned for {UNASSIGNED_SECONDS:.0f} s")
         waiting = sum(client.lag().values())
         silent = self._clock.monotonic() - self._last_fetch
         if waiting and silent > STUCK_SECONDS:

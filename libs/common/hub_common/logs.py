@@ -43,6 +43,7 @@ ALLOWED = frozenset(
         "deadline",
         "detail",
         "duplicates",
+        "duty",
         "effect_id",
         "error",
         "event_id",

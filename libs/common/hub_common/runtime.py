@@ -90,7 +90,7 @@ class Runtime:
         for duty in self._duties():
             self._tasks[duty.name] = asyncio.create_task(self._run_duty(duty), name=f"{self.spec.name}:{duty.name}")
         await self._start_web()
-        self.log.info("service_started", instance=self.instance, url=self.url)
+        self.log.info("service_started", instance=self.instance, host=self.settings.http_host, port=self.port)
 
     def _assemble(self) -> None:
         settings, spec = self.settings, self.spec
@@ -253,6 +253,11 @@ class Runtime:
     async def _start_web(self) -> None:
         self._web = WebServer(self.build_web_app(), self.settings.http_host, self.settings.http_port)
         await self._web.start()
+
+    @property
+    def port(self) -> int:
+        """Port of this service's HTTP API; 0 before it runs."""
+        return self._web.port if self._web else 0
 
     @property
     def url(self) -> str:

@@ -55,7 +55,10 @@ def _utc(value: datetime) -> datetime:
     """Normalise to UTC; an instant without an offset is refused, since guessing its zone moves deadlines by hours."""
     if value.tzinfo is None:
         raise ValueError("instant must carry a UTC offset (RFC 3339)")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("instant lies outside the years 1 to 9999 in UTC") from None
 
 
 def rfc3339(value: datetime) -> str:

@@ -1,7 +1,7 @@
 """Check digits of tracking numbers.
 
-They tell a mistyped number from a real one before the marketplace counts it as invalid tracking. They only warn: several
-schemes overlap (a DHL number of 12 digits may pass FedEx's), so a passed check never proves the carrier.
+They tell a mistyped number from a real one before the marketplace counts it as invalid tracking. They only warn:
+several schemes overlap (a DHL number of 12 digits may pass FedEx's), so a passed check never proves the carrier.
 """
 
 import re

@@ -15,7 +15,7 @@ _NAMES = {"n": "n", "zip": "zip", "country": "country", "trackingId": "n"}
 
 
 def template_problem(template: str) -> str | None:
-    """Why a template cannot be used, or None. It must be http(s) with a literal host; placeholders {n} {zip} {country}."""
+    """Why a template cannot be used, or None: http(s), a literal host, placeholders only {n}, {zip}, {country}."""
     unknown = [name for name in _PLACEHOLDER.findall(template) if name not in _NAMES]
     if unknown:
         return f"unknown placeholder {{{unknown[0]}}}; known are {{n}}, {{zip}}, {{country}}"

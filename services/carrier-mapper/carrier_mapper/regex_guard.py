@@ -39,7 +39,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     if not pattern:
         raise PatternError("empty", "the pattern is empty")
     if len(pattern) > MAX_PATTERN_LENGTH:
-        raise PatternError("too_long", f"the pattern has {len(pattern)} characters, at most {MAX_PATTERN_LENGTH} are allowed")
+        raise PatternError(
+            "too_long", f"the pattern has {len(pattern)} characters, at most {MAX_PATTERN_LENGTH} are allowed"
+        )
     ways = _Reader(pattern).read()
     if ways > MAX_WAYS:
         raise PatternError(
@@ -155,7 +157,9 @@ class _Reader:
         if character == "":
             raise self._error("syntax", "the pattern ends in a backslash")
         if character.isalnum() and character not in _CLASS_ESCAPES:
-            raise self._error("not_supported", f"\\{character} is not allowed; use \\d, \\w, \\s or escaped punctuation")
+            raise self._error(
+                "not_supported", f"\\{character} is not allowed; use \\d, \\w, \\s or escaped punctuation"
+            )
         self._at += 1
 
     def _character_class(self) -> None:

@@ -14,8 +14,36 @@ MAX_NUMBER_LENGTH = 64
 """Longest known format has 28 characters; the cap also bounds the work of users' regular expressions."""
 
 DEFAULT_PLACEHOLDERS = frozenset(
-    "NA N/A NIL NONE NULL UNDEFINED UNKNOWN PENDING TBA TBC TBD TEST NOTRACKING NONUMBER SANSSUIVI AUCUN INCONNU ACONFIRMER "
-    "ENATTENTE PENDIENTE DESCONOCIDO SINSEGUIMIENTO KEINE UNBEKANNT NONDISPONIBILE SCONOSCIUTO GEEN ONBEKEND".split()
+    {
+        "NA",
+        "N/A",
+        "NIL",
+        "NONE",
+        "NULL",
+        "UNDEFINED",
+        "UNKNOWN",
+        "PENDING",
+        "TBA",
+        "TBC",
+        "TBD",
+        "TEST",
+        "NOTRACKING",
+        "NONUMBER",
+        "SANSSUIVI",
+        "AUCUN",
+        "INCONNU",
+        "ACONFIRMER",
+        "ENATTENTE",
+        "PENDIENTE",
+        "DESCONOCIDO",
+        "SINSEGUIMIENTO",
+        "KEINE",
+        "UNBEKANNT",
+        "NONDISPONIBILE",
+        "SCONOSCIUTO",
+        "GEEN",
+        "ONBEKEND",
+    }
 )
 """Words seen or expected in place of a number, normalised. Only N/A and TBC are documented, hence a setting."""
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import StackError
 from .files import kept_secret, make_folder
@@ -120,7 +120,8 @@ class _Container:
         self._host = _LOCAL if (host := DockerClient().host()) == "localhost" else host
         container = DockerContainer(self.image)
         # Not reachable from other machines, unless the engine itself is on another one.
-        container.ports[f"{self.port_inside}/tcp"] = (_LOCAL, self._port) if self._host == _LOCAL else self._port
+        ports = cast("dict[str, Any]", container.ports)
+        ports[f"{self.port_inside}/tcp"] = (_LOCAL, self._port) if self._host == _LOCAL else self._port
         for name, value in self._environment().items():
             container.with_env(name, value)
         try:

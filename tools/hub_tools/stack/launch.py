@@ -8,12 +8,14 @@ kernel end this process when its parent dies, however it dies: a killed test run
 # Imported before the identity changes: the new user may not be able to read where Python lives (/root is private).
 import ctypes
 import os
+import shutil
 import sys
 
 _PR_SET_PDEATHSIG = 1
 
 
 def _launch(uid: int, gid: int, death_signal: int, parent: int, command: list[str]) -> None:
+    program = shutil.which(command[0]) or command[0]
     if uid > 0:
         os.setgroups([])
         os.setgid(gid)
@@ -24,7 +26,7 @@ def _launch(uid: int, gid: int, death_signal: int, parent: int, command: list[st
         if os.getppid() != parent:
             # The parent died before the kernel knew what to do then.
             sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606  (no shell is the point)
+    os.execv(program, command)  # noqa: S606  (no shell is the point)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import struct
 # (source: kafka-clients 4.1, MetadataRequest.json "validVersions").
 _METADATA, _VERSION = 3, 1
 _CLIENT = b"hub-probe"
+# Comes back in the answer; whatever else listens on the port does not know it.
+_CORRELATION = 0x48554221
 _TIMEOUT_S = 2.0
 
 
@@ -23,7 +25,7 @@ def broker_ready(bootstrap_servers: str) -> bool:
 
 def _ready(address: str) -> bool:
     host, _, port = address.strip().rpartition(":")
-    header = struct.pack(">hhih", _METADATA, _VERSION, 1, len(_CLIENT)) + _CLIENT
+    header = struct.pack(">hhih", _METADATA, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT
     request = header + struct.pack(">i", 0)
     try:
         with socket.create_connection((host, int(port)), timeout=_TIMEOUT_S) as connection:
@@ -32,7 +34,10 @@ def _ready(address: str) -> bool:
             answer = _read(connection, 12)
     except (OSError, ValueError):
         return False
-    return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
+    if len(answer) < 12:
+        return False
+    _, correlation, brokers = struct.unpack(">iii", answer)
+    return bool(correlation == _CORRELATION and brokers > 0)
 
 
 def _read(connection: socket.socket, size: int) -> bytes:

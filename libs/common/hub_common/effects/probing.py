@@ -51,7 +51,8 @@ def judge(effect: Effect, result: ProbeResult, policy: EffectPolicy) -> Verdict:
     if result.state is ProbeState.REJECTED:
         return Verdict(EffectState.REJECTED, 0, 0, False)
     if result.state is ProbeState.PENDING:
-        return Verdict(EffectState.SENT, result.check_after or backoff(effect.probes), 0, False)
+        wait = backoff(effect.probes) if result.check_after is None else result.check_after
+        return Verdict(EffectState.SENT, wait, 0, False)
     if result.state is ProbeState.NOT_APPLIED:
         seen = effect.not_applied_seen + 1
         if seen < policy.confirmations:

@@ -102,7 +102,7 @@ class EffectWorker:
             await self.drain(ref)
         except Exception as error:  # noqa: BLE001  one credential's failure must not stop the others
             if not is_storage_down(error):
-                self._log.exception("effects_failed", credential=ref)
+                self._log.exception("effects_failed")
             else:
                 self._log.warning("effects_wait_for_database", error=type(error).__name__)
 

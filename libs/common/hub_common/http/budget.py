@@ -66,20 +66,22 @@ class CallBudget:
         """State as JSON-able data (instants as seconds since 1970)."""
         return {name: bucket.export() for name, bucket in self._buckets.items()}
 
-    def import_state(self, state: Mapping[str, Any]) -> None:
-        """Continue where the last holder of the lease stopped. Unknown operations are ignored, nonsense is an error.
+    def import_state(self, state: Mapping[str, Any]) -> tuple[str, ...]:
+        """Continue where the last holder of the lease stopped. Unknown operations are ignored.
 
-        Raises `ValueError` naming the operation whose state cannot be read; that bucket then starts empty.
+        Returns the operations whose state could not be read: they start with an empty bucket, which errs on the
+        side of calling too little, and is no reason to stop a connection.
         """
-        now = self._now()
+        now, unreadable = self._now(), []
         for name, bucket in self._buckets.items():
             if name not in state:
                 continue
             try:
                 bucket.restore(state[name], now)
-            except (TypeError, ValueError, KeyError, AttributeError):
+            except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
                 bucket.tokens, bucket.at = 0.0, now
-                raise ValueError(f"budget state of operation {name!r} cannot be read") from None
+                unreadable.append(name)
+        return tuple(unreadable)
 
     def _bucket(self, operation: str) -> _Bucket:
         try:

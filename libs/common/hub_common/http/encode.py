@@ -65,10 +65,12 @@ def encode_query(params: Sequence[tuple[str, str]]) -> str:
 def join_url(base_url: str, call: Call) -> str:
     """The address of a call: an absolute one in `path` is taken as it is, others go below `base_url`.
 
-    Raises `Unsendable` when `base_url` holds a query.
+    Raises `Unsendable` when `base_url` is empty or holds a query.
     """
     if re.match(r"https?://", call.path, re.IGNORECASE):
         url = call.path
+    elif not base_url:
+        raise Unsendable("base address: is not set for this connection")
     elif "?" in base_url:
         raise Unsendable("base address: may not hold a query")
     else:

@@ -34,8 +34,9 @@ SESSION_MS = 10_000
 HEARTBEAT_MS = 3_000
 MAX_POLL_MS = 300_000
 """Handlers take milliseconds; this only matters if the process hangs, and then leaving the group is right."""
-REBALANCE_MS = 60_000
-"""aiokafka's default is the session time-out, which evicts a member that drains its batch during a rebalance."""
+REBALANCE_MS = 15_000
+"""How long the group waits for members to finish their batch and rejoin. aiokafka's default is the session time-out,
+which evicts a member that drains its batch; much longer, and a replica that dies while joining holds everybody up."""
 PARTITION_BYTES = 1_048_576
 FETCH_BYTES = 8_388_608
 """Default is 50 MiB per broker; a service must stay within 120 MB."""

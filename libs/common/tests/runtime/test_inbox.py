@@ -49,7 +49,7 @@ async def test_a_batch_is_handled_once_and_told_in_order(harness: Harness) -> No
     assert (result.handled, result.known) == (3, 0)
     assert await levels(harness) == {"A": (3, 2), "B": (2, 1)}
     told = await harness.emitted()
-    assert [(e.key, e.data.quantity, e.version) for e in told] == [("A", 1, 1), ("B", 2, 1), ("A", 3, 2)]
+    assert [(e.key, e.data.available, e.version) for e in told] == [("A", 1, 1), ("B", 2, 1), ("A", 3, 2)]
     assert all(e.headers["ce_causationid"] for e in told)
 
 
@@ -112,7 +112,7 @@ async def test_a_passing_failure_parks_the_key_and_lets_others_flow(harness: Har
     while await harness.runtime.retrier.step():
         pass
     assert (await levels(harness))["A"] == (3, 3)
-    told = [e.data.quantity for e in await harness.emitted() if e.key == "A"]
+    told = [e.data.available for e in await harness.emitted() if e.key == "A"]
     assert told == [1, 2, 3]
 
 

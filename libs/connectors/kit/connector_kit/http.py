@@ -7,11 +7,15 @@ connector, also one that lives in another repository.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Protocol
+
+LONGEST_WAIT_SECONDS = 86_400
+"""No answer can silence a connection for longer than a day, whatever number it names."""
 
 
 class Lane(IntEnum):
@@ -40,11 +44,11 @@ class Call:
     operation: str
     method: str
     path: str
-    params: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    json: Any = None
-    content: bytes | None = None
-    parts: Sequence[FilePart] = ()
+    params: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Any = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    parts: Sequence[FilePart] = field(default=(), repr=False)
     idempotent: bool = False
     """True when repeating it cannot change more than doing it once (reads, absolute stock and price)."""
     lane: Lane = Lane.LIVE
@@ -62,20 +66,22 @@ class Answer:
         """Parse the body with exact decimals. Raises `BadAnswer` for anything that is not JSON (HTML from a proxy…)."""
         try:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_no_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadAnswer(f"HTTP {self.status} answer is not JSON: {error}") from None
 
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait, from `Retry-After` in seconds or from a `retry_after` member of the body (Cloudflare)."""
         value = self.headers.get("retry-after")
-        if value is not None and value.strip().isdigit():
+        if value is not None and re.fullmatch(r"[0-9]{1,9}", value.strip()):
             return float(value)
         try:
             member = self.json().get("retry_after")
         except (BadAnswer, AttributeError):
             return None
-        return float(member) if isinstance(member, int | float | Decimal) else None
+        if isinstance(member, bool) or not isinstance(member, int | Decimal):
+            return None
+        return float(min(member, LONGEST_WAIT_SECONDS))
 
 
 def _no_constant(name: str) -> Any:

@@ -122,6 +122,8 @@ class OrderTraits(Declared):
     accept_within_hours: int | None = None
     """Default accept-by window counted from the order's creation; changeable per connection."""
     requires_tracking_url: bool = False
+    address_before_acceptance: bool = True
+    """False where the marketplace may hide the address until the order is accepted."""
     carriers: Literal["codes", "names"] = "names"
 
 

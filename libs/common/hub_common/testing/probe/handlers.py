@@ -8,7 +8,9 @@ from hub_common.errors import Permanent, Transient
 from hub_common.routing import Routes
 from hub_common.tx import Tx
 from hub_contracts.envelope import Event
+from hub_contracts.orders import Environment
 from hub_contracts.shop_activity import ParcelHandedOver, PriceReported, StockReported
+from hub_contracts.stock import OfferChanged
 
 UPSERT = """
 INSERT INTO notes (sku, quantity, times)
@@ -24,7 +26,7 @@ failing: set[str] = set()
 
 
 async def on_stock(tx: Tx, events: Sequence[Event[StockReported]]) -> None:
-    """Note the last level per SKU and tell the same fact on, so that a relay has something to send."""
+    """Note the last level per SKU and tell the offer that follows from it, so that a relay has something to send."""
     for event in events:
         if event.data.shop_sku == POISON_SKU:
             raise Permanent("this SKU can never be noted")
@@ -32,7 +34,22 @@ async def on_stock(tx: Tx, events: Sequence[Event[StockReported]]) -> None:
             raise Transient("this SKU cannot be noted yet")
     await tx.conn.execute(UPSERT, [e.data.shop_sku for e in events], [e.data.quantity for e in events])
     for event in events:
-        tx.emit(event.data, key=event.key, cause=event.meta)
+        tx.emit(_offer(event.data), key=event.key, cause=event.meta)
+
+
+def _offer(data: StockReported) -> OfferChanged:
+    return OfferChanged(
+        connection_id=data.shop_connection_id,
+        environment=Environment.SANDBOX,
+        offer_sku=data.shop_sku,
+        shop_connection_id=data.shop_connection_id,
+        shop_sku=data.shop_sku,
+        on_hand=data.quantity,
+        reserved=0,
+        buffer=0,
+        available=data.quantity,
+        changed_at=data.reported_at,
+    )
 
 
 async def on_price(tx: Tx, events: Sequence[Event[PriceReported]]) -> None:

@@ -8,7 +8,7 @@ from hub_contracts import topics
 SPEC = ServiceSpec(
     name="probe",
     package="hub_common.testing.probe",
-    own_topic=topics.SHOP_ACTIVITY,
+    own_topic=topics.STOCK,
     listens=(topics.SHOP_ACTIVITY,),
     routes=ROUTES,
     metadata=METADATA,

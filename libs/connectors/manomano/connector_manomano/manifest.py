@@ -1,0 +1,205 @@
+"""What ManoMano is, as data: environments, fields to type in, status words, shares of the call quota, effect policies.
+
+Prevents that a fact about ManoMano hides in a code path, where nobody could correct it for one seller.
+"""
+
+from __future__ import annotations
+
+from connector_kit.manifest import (
+    Budget,
+    Capability,
+    EffectPolicy,
+    EnvironmentAddress,
+    InputField,
+    Manifest,
+    OrderTraits,
+)
+from hub_contracts.connections import ConnectionKind
+from hub_contracts.orders import Environment
+from hub_contracts.status import OrderStatus
+
+COUNTRIES = ("FR", "BE", "DE", "ES", "IT", "UK")
+"""Storefronts; a seller has one contract for each (and another one for ManoFulfillment)."""
+
+ORDERS_PER_CALL = 50
+"""Array length that known clients cut at for accept, refuse, shipments and refunds."""
+
+HOUR = 3600
+QUOTA = "shared quota: one key and one address have some 200 calls an hour for everything together"
+
+AUTH = (InputField(name="api_key", title="API key", kind="secret", help="Made by a Toolbox admin, displayed once."),)
+
+SETTINGS = (
+    InputField(
+        name="seller_contract_id",
+        title="Seller contract id",
+        kind="integer",
+        help="One contract per country storefront; ManoFulfillment has its own.",
+    ),
+    InputField(
+        name="country",
+        title="Country of the contract",
+        kind="choice",
+        choices=COUNTRIES,
+        required=False,
+        help="Shown as the channel of the orders.",
+    ),
+    InputField(
+        name="currency",
+        title="Currency of the contract",
+        required=False,
+        help="ISO 4217. Prices in another one are not sent. Without it: GBP for UK, else EUR.",
+    ),
+    InputField(
+        name="thirdparty_name",
+        title="Integrator name",
+        default="OrderRoutingHub_1.0",
+        help="Sent as x-thirdparty-name, in the form Name_version.",
+    ),
+    InputField(
+        name="page_limit",
+        title="Orders per page",
+        kind="integer",
+        default="50",
+        help="50 and 100 are known to work; values outside 1 to 100 are brought inside.",
+    ),
+    InputField(
+        name="list_by_status",
+        title="List one status at a time",
+        kind="boolean",
+        default="false",
+        help="Only if listings without a status filter are refused; costs one call per status at each poll.",
+    ),
+    InputField(
+        name="refund_path",
+        title="Path of the refund call",
+        default="/orders/v1/refunds",
+        help="Not confirmed by a public source.",
+    ),
+    InputField(
+        name="accept_repeat_codes",
+        title="Item codes that may mean: already done",
+        default="409,500",
+        help="Codes inside a mixed answer after which the order is read again instead of believing the refusal.",
+    ),
+    InputField(
+        name="shipped_when_complete",
+        title="SHIPPED means that every unit left",
+        kind="boolean",
+        default="true",
+        help="Off: doubts about one parcel of several always go to an operator.",
+    ),
+    InputField(
+        name="offers_per_call",
+        title="Offers per price and stock call",
+        kind="integer",
+        default="1000",
+        help="Lower it if big calls are refused; values outside 1 to 10000 are brought inside.",
+    ),
+)
+
+STATUS_MAP = {
+    word: OrderStatus(word)
+    for word in (
+        "WAITING_PAYMENT",
+        "REMORSE_PERIOD",
+        "PENDING",
+        "PREPARATION",
+        "SHIPPED",
+        "REFUNDING",
+        "REFUNDED",
+        "REFUSED",
+    )
+}
+"""The hub took these eight words over from ManoMano unchanged."""
+
+
+def _share(operation: str, calls: int, owner: str, *, burst: int, reserve: int = 0) -> Budget:
+    return Budget(
+        operation=operation,
+        calls=calls,
+        per_seconds=HOUR,
+        burst=burst,
+        owner=owner,
+        deadline_reserve=reserve,
+        source=QUOTA,
+    )
+
+
+BUDGETS = (
+    _share("list_orders", 60, "order-ingest", burst=10),
+    _share("read_order", 20, "order-ingest", burst=4),
+    _share("accept", 20, "order-acceptance", burst=5, reserve=2),
+    _share("probe_accept", 10, "order-acceptance", burst=3, reserve=1),
+    _share("ship", 20, "shipment-notifier", burst=5, reserve=1),
+    _share("probe_ship", 10, "shipment-notifier", burst=3),
+    _share("upload_invoice", 6, "shipment-notifier", burst=2),
+    _share("refund", 6, "refund-service", burst=2),
+    _share("probe_refund", 4, "refund-service", burst=2),
+    _share("set_offers", 30, "stock-sync", burst=3),
+    _share("read_offers", 10, "stock-sync", burst=3),
+    _share("verify", 4, "connection-registry", burst=2),
+)
+"""Shares of the one quota; together 200 an hour. Refusing draws on the share of `accept`."""
+
+EFFECTS = (
+    EffectPolicy(operation="accept", kinds=("accept", "refuse"), batch_size=ORDERS_PER_CALL, settle_seconds=10),
+    EffectPolicy(operation="ship", batch_size=ORDERS_PER_CALL, settle_seconds=15, confirmations=2),
+    EffectPolicy(
+        operation="refund", batch_size=ORDERS_PER_CALL, settle_seconds=60, confirmations=2, on_undecided="operator"
+    ),
+    # Published later than answered, and absolute: looking early would only cost calls.
+    EffectPolicy(
+        operation="set_offers",
+        kinds=("set_stock", "set_price"),
+        batch_size=1000,
+        settle_seconds=300,
+        on_undecided="retry",
+    ),
+    EffectPolicy(operation="upload_invoice", on_undecided="operator"),
+)
+
+MANIFEST = Manifest(
+    name="manomano",
+    title="ManoMano",
+    kind=ConnectionKind.MARKETPLACE,
+    version="0.1.0",
+    capabilities=frozenset(
+        {
+            Capability.ORDERS,
+            Capability.ACCEPT,
+            Capability.SHIP,
+            Capability.REFUND,
+            Capability.STOCK,
+            Capability.PRICE,
+            Capability.INVOICE,
+            Capability.CARRIERS,
+        }
+    ),
+    environments=(
+        EnvironmentAddress(
+            environment=Environment.SANDBOX,
+            base_url="https://partnersapi.sandbox.manomano.com",
+            opening_hours="Monday 00:00-20:00, Tuesday to Friday 07:00-20:00 (CEST); offers are reset every hour",
+        ),
+        EnvironmentAddress(environment=Environment.PRODUCTION, base_url="https://partnersapi.manomano.com"),
+    ),
+    auth_fields=AUTH,
+    settings_fields=SETTINGS,
+    status_map=STATUS_MAP,
+    orders=OrderTraits(
+        line_acceptance=False,
+        partial_shipment=True,
+        refund_level="line_quantity",
+        releases_on_accept=True,
+        accept_within_hours=48,
+        requires_tracking_url=True,
+        carriers="names",
+    ),
+    budgets=BUDGETS,
+    effects=EFFECTS,
+    # Half of the listing share, so that second pages and second readings have calls left.
+    poll_seconds=120,
+    currency_default="EUR",
+    docs_url="https://www.manomano.dev/",
+)

@@ -1,0 +1,1 @@
+"""Simulator of the ManoMano Partner API. Never part of a production image."""

@@ -1,0 +1,1 @@
+"""order-acceptance: decides whether an order is accepted, refused or held, answers in time, watches the clock."""
