@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
+
+if TYPE_CHECKING:
+    Conn: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Conn = asyncpg.Connection
+"""A connection whose rows are plain records; asyncpg's class only takes the parameter in stubs."""
 
 from hub_common.errors import StorageDown
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from hub_common.database import Conn
 from hub_common.tx import Cause
 from hub_contracts.acceptances import Decision
 from hub_contracts.base import Money
@@ -17,8 +18,6 @@ from hub_contracts.envelope import Event, Origin
 from hub_contracts.orders import OrderSnapshot, OrderStatusChanged
 from hub_contracts.stock import OfferChanged
 from order_acceptance.domain import KnownOffer
-
-Conn = asyncpg.Connection[asyncpg.Record]
 
 UPSERT_ORDERS = """
 INSERT INTO orders

@@ -1,0 +1,1 @@
+"""Runs the whole hub on this machine: databases, topics, services, simulators."""
