@@ -7,7 +7,8 @@ import sys
 
 import typer
 
-from hub_tools.commands import lint, stack
+from hub_tools.commands import lint, run, stack
+from hub_tools.run.api import ApiError
 from hub_tools.setup.errors import SetupError
 from hub_tools.stack.errors import StackError
 
@@ -19,13 +20,15 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.command("lint")(lint.lint)
+for command in (run.up, run.down, run.status, run.demo):
+    app.command(command.__name__)(command)
 
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 the stack is not up."""
     try:
         app()
-    except (StackError, SetupError) as error:
+    except (StackError, SetupError, ApiError) as error:
         print(f"hub: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

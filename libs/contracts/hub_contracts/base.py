@@ -85,7 +85,7 @@ Instant = Annotated[
 
 
 def _currency(value: str) -> str:
-    if not CURRENCY.match(value):
+    if not CURRENCY.fullmatch(value):
         raise ValueError("currency must be an ISO 4217 code of three capital letters")
     return value
 
@@ -97,7 +97,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 class Fact(BaseModel):
     """A value inside an event: immutable, unknown fields ignored on reading."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Money(Fact):

@@ -6,11 +6,10 @@ readers of the topic cannot.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 from uuid import UUID
-
-from pydantic import Field
 
 from hub_contracts import topics
 from hub_contracts.acceptances import Decision
@@ -41,9 +40,9 @@ class AcceptancePolicy(Fact):
     require_stock: bool = True
     require_linked_skus: bool = True
     require_complete_address: bool = True
-    price_tolerance_percent: Amount = Field(default=5, validate_default=True)
+    price_tolerance_percent: Amount = Decimal(5)
     """How far below the known price a line may be. The buyer paying more is never a reason to hold."""
-    shipping_tolerance_percent: Amount = Field(default=100, validate_default=True)
+    shipping_tolerance_percent: Amount = Decimal(100)
     expected_shipping_price: Amount | None = None
     """Shipping fee the marketplace should charge per order; None = not checked."""
     max_order_age_hours: int | None = None

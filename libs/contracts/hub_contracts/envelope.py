@@ -90,38 +90,40 @@ def encode_headers(meta: Metadata) -> Headers:
 def decode_headers(headers: Iterable[tuple[str, bytes]]) -> Metadata:
     """Read our headers. Raises `BadEnvelope` naming the header that is missing or malformed."""
     values = dict(headers)
+
+    def read(name: str, default: bytes | None = None) -> str:
+        value = values.get(name, default)
+        if value is None:
+            raise BadEnvelope(f"header {name} is missing")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise BadEnvelope(f"header {name} is malformed") from None
+
     name = "ce_id"
     try:
-        event_id = UUID(values[name].decode())
-        name = "ce_type"
-        event_type = values[name].decode()
+        event_id = UUID(read(name))
         name = "ce_time"
-        time = datetime.fromisoformat(values[name].decode())
-        if time.tzinfo is None:
-            raise BadEnvelope("header ce_time has no UTC offset")
-        name = "ce_subject"
-        key = values[name].decode()
+        time = datetime.fromisoformat(read(name))
         name = "aggregate_version"
-        version = int(values.get(name, b"0"))
+        version = int(read(name, b"0"))
         name = "origin"
-        origin = Origin(values.get(name, b"live").decode())
-        trace, cause = values.get("traceparent"), values.get("ce_causationid")
-        name = "ce_source"
-        return Metadata(
-            event_id=event_id,
-            type=event_type,
-            source=values[name].decode(),
-            time=time,
-            key=key,
-            tenant=values.get("tenant", b"").decode(),
-            aggregate_version=version,
-            origin=origin,
-            traceparent=trace.decode() if trace else None,
-            causation_id=cause.decode() if cause else None,
-        )
-    except KeyError:
-        raise BadEnvelope(f"header {name} is missing") from None
+        origin = Origin(read(name, b"live"))
     except BadEnvelope:
         raise
     except ValueError:
         raise BadEnvelope(f"header {name} is malformed") from None
+    if time.tzinfo is None:
+        raise BadEnvelope("header ce_time has no UTC offset")
+    return Metadata(
+        event_id=event_id,
+        type=read("ce_type"),
+        source=read("ce_source"),
+        time=time,
+        key=read("ce_subject"),
+        tenant=read("tenant"),
+        aggregate_version=version,
+        origin=origin,
+        traceparent=read("traceparent") if values.get("traceparent") else None,
+        causation_id=read("ce_causationid") if values.get("ce_causationid") else None,
+    )

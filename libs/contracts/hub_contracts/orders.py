@@ -184,7 +184,7 @@ class Address(Fact):
     phone: Annotated[str | None, Pii("phone")] = None
     email: Annotated[str | None, Pii("email")] = None
     instructions: Annotated[str | None, Pii("address")] = None
-    pickup_point_id: str | None = None
+    pickup_point_id: Annotated[str | None, Pii("address")] = None
 
 
 class OrderCustomerRecorded(EventData):

@@ -104,7 +104,8 @@ def path_between(source: OrderStatus, target: OrderStatus) -> tuple[OrderStatus,
     """Shortest list of statuses that leads from `source` (excluded) to `target` (included) along allowed edges.
 
     A poll sees snapshots, not steps: an order may be PENDING at one poll and SHIPPED at the next. Every step between
-    is then real and is told in order. Empty when both are equal. Raises `TransitionNotAllowed` when no path exists.
+    is then real and is told in order. A refund is never assumed on the way: paths do not lead through REFUNDING.
+    Empty when both are equal. Raises `TransitionNotAllowed` when no path exists.
     """
     if source == target:
         return ()
@@ -115,7 +116,7 @@ def path_between(source: OrderStatus, target: OrderStatus) -> tuple[OrderStatus,
         for following in sorted(_EDGES[path[-1]], key=list(OrderStatus).index):
             if following == target:
                 return (*path[1:], following)
-            if following not in seen:
+            if following not in seen and following is not OrderStatus.REFUNDING:
                 seen.add(following)
                 frontier.append((*path, following))
     raise TransitionNotAllowed(source, target)
