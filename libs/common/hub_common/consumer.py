@@ -78,6 +78,9 @@ class Consumer:
         if self._client is None:
             client = self._build(self._on_revoked)
             await client.start()
+            if self.stopping:
+                await client.stop()
+                raise BrokerDown("told to stop while joining")
             self._client = client
             self._last_fetch = self._last_assigned = self._clock.monotonic()
             self.connected = True

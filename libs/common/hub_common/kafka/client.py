@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
-    TopicAlreadyExistsError,
+    for_code,
 )
 
 from hub_common.kafka.records import BrokerDown, InRecord, OutRecord, TopicPartition
@@ -151,6 +151,11 @@ class KafkaConsumer:
         except (KafkaError, TimeoutError, OSError) as error:
             await self.stop()
             raise BrokerDown(f"cannot join the consumer group: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            # Left alone, the half-started client would stay a member of the group: it sends heartbeats, holds
+            # partitions and reads nothing.
+            await self.stop()
+            raise
 
     async def poll(self, max_records: int, timeout_ms: int) -> list[InRecord]:
         """Up to `max_records` records, in order per partition. Raises `BrokerDown` on client errors."""
@@ -235,39 +240,91 @@ class TopicLike(Protocol):
         ...
 
     @property
-    def config(self) -> dict[str, str]:
+    def config(self) -> Mapping[str, str]:
         """Broker-side settings."""
         ...
 
 
-async def ensure_topics(
-    bootstrap: str, topics: Sequence[TopicLike], *, prefix: str = "", replication: int = 1, timeout: float = 30
-) -> list[str]:
-    """Create the topics that do not exist, each with its dead-letter topic, and return the names created.
+ADMIN_SECONDS = 30.0
+_NO_ERROR, _TOPIC_EXISTS = 0, 36
 
-    Raises `BrokerDown` when the broker does not answer within `timeout` seconds.
+
+async def ensure_topics(
+    bootstrap: str, topics: Iterable[TopicLike], *, prefix: str = "", replication: int = 1, dead_letters: bool = True
+) -> list[str]:
+    """Create the topics that do not exist (each with its dead-letter topic) and wait until all have leaders.
+
+    Partitions are added to topics that have fewer than declared; more than declared is an error, since the mapping of
+    keys to partitions is what keeps the order of events. Returns the names created. Raises `BrokerDown` when the broker
+    does not answer or refuses.
     """
+    wanted: dict[str, NewTopic] = {}
+    for topic in topics:
+        name = prefix + topic.name
+        wanted[name] = NewTopic(name, topic.partitions, replication, topic_configs=dict(topic.config))
+        if dead_letters:
+            settings = {"cleanup.policy": "delete", "retention.ms": str(90 * 86_400_000)}
+            wanted[f"{name}.dlq"] = NewTopic(f"{name}.dlq", 1, replication, topic_configs=settings)
+    async with _admin(bootstrap) as admin:
+        present = set(await admin.list_topics())
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            answer = await admin.create_topics([wanted[name] for name in missing])
+            refused = [entry for entry in answer.topic_errors if entry[1] not in (_NO_ERROR, _TOPIC_EXISTS)]
+            if refused:
+                name, code, *_ = refused[0]
+                raise BrokerDown(f"the broker refuses topic {name}: {for_code(code).__name__}")
+        await _add_partitions(admin, [wanted[name] for name in wanted if name in present])
+        await _wait_for_leaders(admin, list(wanted))
+    return missing
+
+
+async def delete_topics(bootstrap: str, *, prefix: str) -> list[str]:
+    """Remove every topic whose name begins with `prefix`; returns their names. An empty prefix is a `ValueError`."""
+    if not prefix:
+        raise ValueError("prefix: an empty one would remove every topic")
+    async with _admin(bootstrap) as admin:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if names:
+            await admin.delete_topics(names)
+    return names
+
+
+async def _add_partitions(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    if not topics:
+        return
+    described = await admin.describe_topics([topic.name for topic in topics])
+    counts = {one["topic"]: len(one["partitions"]) for one in described}
+    for topic in topics:
+        count = counts.get(topic.name, 0)
+        if count > topic.num_partitions:
+            raise BrokerDown(f"topic {topic.name} has {count} partitions, declared are {topic.num_partitions}")
+        if count < topic.num_partitions:
+            await admin.create_partitions({topic.name: NewPartitions(total_count=topic.num_partitions)})
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """A producer that meets a topic whose leader is not elected yet would fail."""
+    while names:
+        described = await admin.describe_topics(names)
+        if all(
+            one["error_code"] == _NO_ERROR
+            and one["partitions"]
+            and all(partition["leader"] >= 0 for partition in one["partitions"])
+            for one in described
+        ):
+            return
+        await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="hub-admin", request_timeout_ms=10_000)
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(ADMIN_SECONDS):
             await admin.start()
-            existing = set(await admin.list_topics())
-            wanted = [
-                NewTopic(f"{prefix}{name}", partitions, replication, topic_configs=config)
-                for topic in topics
-                for name, partitions, config in (
-                    (topic.name, topic.partitions, topic.config),
-                    (f"{topic.name}.dlq", 1, {"cleanup.policy": "delete", "retention.ms": str(90 * 86_400_000)}),
-                )
-                if f"{prefix}{name}" not in existing
-            ]
-            if wanted:
-                answer = await admin.create_topics(wanted)
-                failed = [entry for entry in answer.topic_errors if entry[1] not in (0, TopicAlreadyExistsError.errno)]
-                if failed:
-                    raise BrokerDown(f"cannot create topics: {failed}")
-            return [topic.name for topic in wanted]
+            yield admin
     except (KafkaError, TimeoutError, OSError) as error:
-        raise BrokerDown(f"cannot create topics: {type(error).__name__}: {error}") from error
+        raise BrokerDown(f"the broker's administration does not answer: {type(error).__name__}") from error
     finally:
         await admin.close()
