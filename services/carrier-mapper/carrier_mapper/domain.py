@@ -34,7 +34,7 @@ from carrier_mapper.model import (
     Warned,
 )
 from carrier_mapper.outgoing import check_numbers, known_as, sent_numbers, tracking_link
-from carrier_mapper.rules import CarrierRule, order_rules
+from carrier_mapper.rules import CarrierRule, CarrierTarget, order_rules
 from carrier_mapper.tracking import parse_tracking_field
 
 _DEFAULT_SETTINGS = CarrierSettings()
@@ -67,6 +67,28 @@ def decide_carrier(
     if not candidates:
         return _park(desk, _cause(desk))
     return _settle(desk, candidates)
+
+
+def decide_by_hand(
+    parcel: ParcelFacts,
+    target: CarrierTarget,
+    marketplace_carriers: Sequence[MarketplaceCarrier] | None,
+    settings: CarrierSettings = _DEFAULT_SETTINGS,
+    known: KnownCarriers | None = None,
+) -> CarrierDecision:
+    """The decision when a person names the carrier of this one parcel; also without a usable number, with a warning.
+
+    Parked when the marketplace does not list the carrier: a person can be wrong about a code as well as a rule can.
+    """
+    tracking = parse_tracking_field(parcel.tracking_field, parcel.order_references, settings.placeholders)
+    desk = Desk(parcel, tracking, marketplace_carriers, settings, known or built_in_carriers())
+    if tracking.rejected:
+        ignored = ", ".join(f"{r.original!r} ({r.reason})" for r in tracking.rejected)
+        desk.warn(Warned.VALUE_IGNORED, f"not used as tracking number: {ignored}")
+    if not tracking.numbers:
+        desk.warn(Warned.NO_TRACKING_NUMBER, "the parcel is sent without tracking number")
+    desk.tried("operator", True, "a person chose the carrier of this parcel", shop_named=desk.shop_named)
+    return _settle(desk, [Candidate(Source.OPERATOR, target)])
 
 
 def _candidates(desk: Desk, rules: Iterable[CarrierRule], default: DefaultCarrier) -> list[Candidate]:

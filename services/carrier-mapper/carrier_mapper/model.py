@@ -22,12 +22,16 @@ class Outcome(StrEnum):
 
 
 class Source(StrEnum):
-    """What decided. `rule`: explicit or pattern rule of the seller. `pattern`: built-in format with check digit."""
+    """What decided. `rule`: explicit or pattern rule of the seller. `pattern`: built-in format with check digit.
+
+    `operator`: a person, for this one parcel.
+    """
 
     RULE = "rule"
     NAME = "name"
     DEFAULT = "default"
     PATTERN = "pattern"
+    OPERATOR = "operator"
 
 
 class ParkCause(StrEnum):

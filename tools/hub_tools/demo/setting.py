@@ -118,6 +118,7 @@ def _marketplace(
 ) -> str:
     name, code = CARRIERS[connector]
     common = {
+        "routing": [{"name": "everything to the demo shop", "shop_connection_id": shop}],
         "carriers": {"default_carriers": [{"carrier_name": name, "carrier_code": code}]},
         "orders": {"import_from": (datetime.now(UTC) - timedelta(hours=1)).isoformat(), "poll_seconds": 1},
         "refunds": {"refund_on": "received", "default_reason": RETURN_REASON[connector]},

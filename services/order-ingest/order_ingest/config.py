@@ -1,0 +1,31 @@
+"""Settings of order-ingest (environment, prefix `HUB_`)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hub_common.config import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """How hard and how far back marketplaces are read. Intervals of one connection are settings of the connection."""
+
+    poll_concurrency: int = Field(default=16, ge=1, le=256)
+    """Listings that one process reads at the same time; connections beyond that wait their turn."""
+    bulk_concurrency: int = Field(default=4, ge=1, le=64)
+    """Further listings at the same time for backfills and re-reads; they never take a place of a poll."""
+    backoff_max_seconds: float = Field(default=900, gt=0)
+    """Longest wait after repeated failures: how late a repaired connection is noticed when nobody tells."""
+    cursor_max_lag_hours: float = Field(default=3, gt=0)
+    """How far the cursor may stay behind our clock. Above the error of a marketplace's clock, an hour of summer time
+    included; below the window that a quiet connection may read again at every poll."""
+    reread_days: float = Field(default=3, gt=0)
+    """Orders created within so many days are read again from time to time, whatever the update times say."""
+    reread_every_hours: float = Field(default=6, ge=0)
+    """0 = never."""
+    reread_chunk_hours: float = Field(default=24, gt=0)
+    backfill_chunk_hours: float = Field(default=12, gt=0)
+    """Creation window of one backfill listing."""
+    bulk_patience_seconds: float = Field(default=900, ge=0)
+    """Where the call budget leaves nothing beside the polls, one chunk may go ahead of a poll after waiting this long.
+    0 = never: backfills of such connections then do not move."""

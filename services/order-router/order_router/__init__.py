@@ -1,0 +1,1 @@
+"""order-router: decides once, and explains, which shop serves which line of an order; parks what cannot be decided."""

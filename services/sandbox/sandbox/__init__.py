@@ -1,0 +1,1 @@
+"""Runs the simulators of all installed connectors in one process; refuses to run in production."""

@@ -1,0 +1,7 @@
+"""`python -m sandbox`."""
+
+from __future__ import annotations
+
+from sandbox.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""Telling the marketplace about parcels, and what follows when it is known how that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from connector_kit.capabilities import ShipsParcels
+from connector_kit.outcome import Outcome, ProbeResult
+from connector_kit.requests import ShipParcel
+from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
+from hub_common.tx import Tx
+from hub_contracts.shipments import ShipmentNotified, ShipmentRejected
+from shipment_notifier import store
+from shipment_notifier.desks import covered_by, open_desks, told_lines
+from shipment_notifier.telling import advance
+
+
+def request_of(effect: Effect) -> ShipParcel:
+    """What was asked, as it was written down."""
+    return ShipParcel.model_validate(effect.request)
+
+
+async def execute(connector: ShipsParcels, effects: Sequence[Effect]) -> Sequence[Outcome]:
+    """Tell about parcels; the runtime never puts two of one order into one call."""
+    return await connector.ship([request_of(effect) for effect in effects])
+
+
+async def probe(connector: ShipsParcels, effect: Effect) -> ProbeResult:
+    """Does the marketplace show the parcel?"""
+    return await connector.probe_ship(request_of(effect))
+
+
+async def settled(tx: Tx, ended: Sequence[Settled]) -> None:
+    """Tell how it ended, then look at the orders again: corrections may have waited for this."""
+    await store.lock_telling(tx.conn, {each.effect.connection_id for each in ended})
+    order_ids = [_order_id(each) for each in ended]
+    complete = {desk.order_id for desk in await open_desks(tx.conn, order_ids) if desk.complete}
+    for each in ended:
+        _tell(tx, each, complete=_order_id(each) in complete)
+    await advance(tx, order_ids)
+
+
+def _order_id(each: Settled) -> UUID:
+    assert each.effect.order_id is not None, "parcels are always of an order"
+    return each.effect.order_id
+
+
+def _tell(tx: Tx, each: Settled, *, complete: bool) -> None:
+    effect = each.effect
+    parcel_ids = covered_by(effect.context)
+    for parcel_id in parcel_ids:
+        event: ShipmentNotified | ShipmentRejected
+        if each.state is EffectState.REJECTED:
+            event = ShipmentRejected(
+                order_id=_order_id(each),
+                parcel_id=parcel_id,
+                connection_id=effect.connection_id,
+                effect_id=effect.effect_id,
+                reason=each.reason,
+            )
+        else:
+            event = ShipmentNotified(
+                order_id=_order_id(each),
+                parcel_id=parcel_id,
+                connection_id=effect.connection_id,
+                effect_id=effect.effect_id,
+                lines=told_lines(effect.context, parcel_id),
+                order_complete=complete and parcel_id == parcel_ids[-1],
+                confirmed_by=each.confirmed_by,
+            )
+        tx.emit(event, key=event.order_id, cause=effect.cause)
+
+
+EFFECTS: tuple[EffectKind, ...] = (EffectKind("ship", "ship", execute, probe, settled, probe_operation="probe_ship"),)

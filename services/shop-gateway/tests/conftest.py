@@ -1,0 +1,35 @@
+"""One database per test, a simulated shop on a real server, and the service's own API on another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from shop_gateway.main import SPEC
+
+from connector_kit.capabilities import SandboxOptions
+from connector_kit.discovery import connector
+from hub_common.clock import ManualClock
+from hub_common.testing import Harness
+from hub_common.web import WebServer
+
+from .world import SECRET, Stage
+
+
+@pytest.fixture
+async def stage(database: str) -> AsyncIterator[Stage]:
+    clock = ManualClock()
+    script = {"shop_name": "blue", "webhook_secret": SECRET}
+    simulator = connector("generic_shop").build_sandbox(
+        SandboxOptions(clock=clock, settings={"shops": [script], "slow_seconds": 0})
+    )
+    server = WebServer(simulator.app)
+    await server.start()
+    async with Harness(SPEC, database, clock=clock) as harness:
+        found = Stage(harness, simulator, server.url)
+        found.hub_url = await harness.serve()
+        await found.connect()
+        await harness.emitted()
+        yield found
+        await found.client.aclose()
+    await server.stop()

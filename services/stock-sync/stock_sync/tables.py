@@ -1,0 +1,124 @@
+"""Tables of stock-sync."""
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, Uuid, text
+
+from hub_common.tables import Instant, new_metadata, runtime_tables, sku_link_table
+
+METADATA = new_metadata()
+runtime_tables(METADATA)
+sku_link_table(METADATA)
+
+NO = text("false")
+
+Table(
+    # What serving an offer depends on, taken out of the connections so that it can be searched by tenant.
+    "accounts",
+    METADATA,
+    Column("connection_id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("pass_through", Boolean, nullable=False),
+    Column("by_product_sku", Boolean, nullable=False),
+    Column("shops", ARRAY(Uuid), nullable=False),
+    Column("rules", Text, nullable=False),
+    Index("ix_accounts_tenant", "tenant"),
+)
+
+Table(
+    "shop_stock",
+    METADATA,
+    Column("shop_connection_id", Uuid, primary_key=True),
+    Column("shop_sku", Text, primary_key=True),
+    Column("warehouse", Text, primary_key=True),
+    Column("quantity", BigInteger, nullable=False),
+    Column("reported_at", Instant, nullable=False),
+    Column("reported_by", Text, nullable=False),
+)
+
+Table(
+    "shop_prices",
+    METADATA,
+    Column("shop_connection_id", Uuid, primary_key=True),
+    Column("shop_sku", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("price", Numeric, nullable=False),
+    Column("discount_price", Numeric),
+    Column("currency", Text, nullable=False),
+    Column("reported_at", Instant, nullable=False),
+)
+
+Table(
+    "orders",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("order_number", Text, nullable=False),
+    Column("reserves", Boolean, nullable=False),
+    Column("claim", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+Table(
+    "shop_orders",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("shop_connection_id", Uuid, primary_key=True),
+    Column("taken_at", Instant),
+    Column("cancelled_at", Instant),
+)
+
+Table(
+    "reservations",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("line_id", Text, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("offer_sku", Text, nullable=False),
+    Column("product_sku", Text),
+    Column("quantity", Integer, nullable=False),
+    Column("claim", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Index("ix_reservations_held", "connection_id", "offer_sku", postgresql_where=text("state = 'held'")),
+    postgresql_with={"fillfactor": "80"},
+)
+
+Table(
+    "offers",
+    METADATA,
+    Column("connection_id", Uuid, primary_key=True),
+    Column("offer_sku", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("shop_connection_id", Uuid, nullable=False),
+    Column("shop_sku", Text, nullable=False),
+    Column("serving", Text, nullable=False),
+    Column("on_hand", BigInteger, nullable=False, server_default=text("0")),
+    Column("reserved", BigInteger, nullable=False, server_default=text("0")),
+    Column("buffer", Integer, nullable=False, server_default=text("0")),
+    Column("available", BigInteger, nullable=False, server_default=text("0")),
+    Column("stock_known", Boolean, nullable=False, server_default=NO),
+    Column("price", Numeric),
+    Column("discount_price", Numeric),
+    Column("currency", Text),
+    Column("price_invalid", Boolean, nullable=False, server_default=NO),
+    Column("changed_at", Instant),
+    Column("told", Boolean, nullable=False, server_default=NO),
+    Column("push_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("planned_quantity", BigInteger),
+    Column("planned_price", Numeric),
+    Column("planned_discount", Numeric),
+    Column("planned_currency", Text),
+    Column("pushed_quantity", BigInteger),
+    Column("quantity_pushed_at", Instant),
+    Column("quantity_rejected", Text),
+    Column("pushed_price", Numeric),
+    Column("pushed_discount", Numeric),
+    Column("pushed_currency", Text),
+    Column("price_pushed_at", Instant),
+    Column("price_rejected", Text),
+    Index("ix_offers_shop_sku", "shop_connection_id", "shop_sku"),
+    Index("ix_offers_sku", "offer_sku"),
+    postgresql_with={"fillfactor": "80"},
+)
