@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from . import code_rules
+from .model import Finding, Source
 
 _LONGEST_FILE = 400
 _LEFTOVER = re.compile(r"#\s*(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X")) + r")\b")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One Python file of the repository; `path` is relative to its root."""
-
-    path: Path
-    lines: list[str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One place that breaks a rule."""
-
-    path: Path
-    line: int
-    rule: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.rule}: {self.message}"
 
 
 Rule = Callable[[Source], Iterator[Finding]]
@@ -50,7 +31,16 @@ def leftovers(source: Source) -> Iterator[Finding]:
             yield Finding(source.path, number, "leftover", "finish it, or file an issue and remove the note")
 
 
-RULES: tuple[Rule, ...] = (file_length, leftovers)
+RULES: tuple[Rule, ...] = (
+    file_length,
+    leftovers,
+    code_rules.no_commit_in_handlers,
+    code_rules.no_http_in_transaction,
+    code_rules.no_bare_commit,
+    code_rules.no_float_money,
+    code_rules.no_wall_clock,
+    code_rules.handlers_end_with_routes,
+)
 
 
 def check(root: Path, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
@@ -61,5 +51,7 @@ def check(root: Path, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
         if any(part.startswith(".") for part in relative.parts):
             continue
         source = Source(relative, path.read_text(encoding="utf-8").splitlines())
-        found += [finding for rule in rules for finding in rule(source)]
+        found += [
+            finding for rule in rules for finding in rule(source) if not source.excused(finding.line, finding.rule)
+        ]
     return found
