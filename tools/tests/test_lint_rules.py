@@ -31,8 +31,7 @@ def source(path: str, text: str) -> Source:
             code_rules.no_http_in_transaction,
             HANDLERS,
             "async def f(t, connector):\n    async with t.begin() as tx:\n        await connector.accept([])",
-            "async def f(t, connector):\n    answer = await connector.accept([])\n    async with t.begin() as tx:\n"
-            "        await tx.conn.execute('x', answer)",
+            "async def f(t, connector):\n  x = await connector.accept([])\n  async with t.begin() as tx:\n    pass",
         ),
         (
             code_rules.no_bare_commit,

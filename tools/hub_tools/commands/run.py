@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub_tools.demo.run import play
+from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED_SHOP_SKU
 from hub_tools.demo.verdict import table_of
 from hub_tools.run.api import ApiError
 from hub_tools.run.cluster import SANDBOX, Cluster
@@ -21,8 +22,17 @@ from hub_tools.stack.state import DataFolder
 
 _errors = Console(stderr=True, highlight=False)
 _out = Console(highlight=False)
-SANDBOX_SETTINGS = {"mirakl": {"debit_seconds": 1.0, "refund_seconds": 2.0, "import_step_seconds": 1.0}}
-"""The simulated operator debits within a second instead of half a minute, so that the demo need not wait for it."""
+SANDBOX_SETTINGS: dict[str, object] = {
+    "mirakl": {"debit_seconds": 1.0, "refund_seconds": 2.0, "import_step_seconds": 1.0},
+    "manomano": {
+        "refund_seconds": 2.0,
+        "offers": [
+            {"sku": sku, "price": price, "stock": 1}
+            for sku, price in {**PRICES, SOLD_OUT: "10.00", UNLINKED_SHOP_SKU: "10.00"}.items()
+        ],
+    },
+}
+"""The simulated operator debits within a second instead of half a minute, and every offer exists from the start."""
 
 
 def _say(line: str) -> None:

@@ -20,12 +20,27 @@ class Outside:
 
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    refunds: int = 0
+    refunds_by_order: Counter[str] = field(default_factory=Counter)
     split_orders: int = 0
 
     def shipped(self) -> set[tuple[str, str]]:
         """Orders that the marketplaces show as shipped (or beyond)."""
         return {order for order, status in self.statuses.items() if status in SHIPPED}
+
+    @property
+    def refunds(self) -> int:
+        """Refunds given at all marketplaces."""
+        return sum(self.refunds_by_order.values())
+
+    def applied(self, kind: str) -> Counter[str]:
+        """How often each effect of a kind took place, by what it was done to."""
+        if kind == "refund":
+            return self.refunds_by_order
+        found: Counter[str] = Counter()
+        for (_, name, what), count in self.effects.items():
+            if name == kind:
+                found[what] += count
+        return found
 
     def doubles(self) -> list[str]:
         """Effects that took place more than once."""
@@ -55,7 +70,7 @@ def _count(outside: Outside, where: str, entries: list[dict[str, Any]]) -> None:
             parcels[order] += 1
             outside.effects[where, kind, f"{order} parcel {_tracking(detail)}"] += 1
         elif kind == "refund":
-            outside.refunds += 1
+            outside.refunds_by_order[reference.split("/")[0]] += 1
     outside.split_orders += sum(1 for count in parcels.values() if count > 1)
 
 

@@ -89,7 +89,8 @@ def handlers_end_with_routes(source: Source) -> Iterator[Finding]:
     """One glance at the end of `handlers.py` must tell what a service reacts to."""
     if not _is_service(source) or source.path.name != "handlers.py" or _is_test(source):
         return
-    last = source.tree.body[-1] if source.tree.body else None
+    statements = [node for node in source.tree.body if not isinstance(node, ast.Expr)]
+    last = statements[-1] if statements else None
     target = last.target if isinstance(last, ast.AnnAssign) else None
     if not (isinstance(target, ast.Name) and target.id == "ROUTES"):
         yield Finding(source.path, len(source.lines), "handlers-end-with-routes", "the last statement must be ROUTES")

@@ -96,6 +96,10 @@ class Cluster:
         """Base address of a service's API."""
         return f"http://127.0.0.1:{self.keys.ports[name]}"
 
+    def dsn(self, name: str) -> str:
+        """Address of a service's database; holds a password. Known after `prepare`."""
+        return self._databases[name].dsn
+
     def api(self, name: str) -> Api:
         """Client of a service's API, with the operator's token."""
         return Api(self.url(name), None if name == SANDBOX else self.keys.operator_token)
