@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub_tools.commands import lint, run, stack
+from hub_tools.commands import compose_env, lint, run, stack
 from hub_tools.run.api import ApiError
 from hub_tools.setup.errors import SetupError
 from hub_tools.stack.errors import StackError
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.command("lint")(lint.lint)
+app.command("compose-env")(compose_env.compose_env)
 for command in (run.up, run.down, run.status, run.demo):
     app.command(command.__name__)(command)
 

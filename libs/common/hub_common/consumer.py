@@ -1,5 +1,8 @@
 """Reads topics and never stops: rebuilds its client when the broker goes away, repeats a batch when the database does.
 
+While the database works on one batch, the next is fetched and decoded and the offsets of the one before are committed;
+batches themselves are strictly one after the other, and offsets follow the database, never lead it.
+
 Liveness is progress, not a connection flag: aiokafka has been seen assigned, silent and stuck, so records that wait
 while nothing is fetched make the consumer throw its client away and build another.
 """
@@ -11,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from hub_common.clock import Clock
 from hub_common.errors import is_storage_down
-from hub_common.inbox import BatchResult, Inbox
+from hub_common.inbox import Batch, BatchResult, Inbox
 from hub_common.kafka.client import KafkaConsumer, OnRevoked
 from hub_common.kafka.records import BrokerDown, InRecord, TopicPartition
 from hub_common.logs import get_logger
@@ -50,6 +53,8 @@ class Consumer:
         self._on_batch = on_batch
         self._client: KafkaConsumer | None = None
         self._busy = asyncio.Lock()
+        self._ahead: asyncio.Task[Batch] | None = None
+        self._committing: asyncio.Task[None] | None = None
         self._last_fetch = clock.monotonic()
         self._last_assigned = clock.monotonic()
         self._failures = 0
@@ -59,20 +64,42 @@ class Consumer:
         self.rebuilt_total = 0
 
     async def step(self) -> bool:
-        """Fetch, handle and commit one batch; True when there was one. Broker trouble is handled here."""
+        """Take one batch to the end of its transaction; True when there was one. Broker trouble is handled here."""
         try:
             client = await self._ensure()
-            records = await client.poll(self._max_records, self._poll_timeout_ms)
-            if not records:
+            batch = await self._take(client)
+            if batch is None:
+                return True
+            if not batch.records:
+                await self._committed()
                 self._check_stuck(client)
                 return False
             self._last_fetch = self._clock.monotonic()
-            await self._handle(client, records)
+            self._ahead = asyncio.create_task(self._fetch(client))
+            await self._handle(client, batch)
         except BrokerDown as error:
             await self._rebuild(str(error))
             return False
+        except Exception:
+            # The client's position is past records that were not handled: only a new one starts from the committed.
+            await self._drop_client()
+            raise
         self._failures = 0
+        self._last_fetch = self._clock.monotonic()
         return True
+
+    async def _fetch(self, client: KafkaConsumer) -> Batch:
+        return self._inbox.read(await client.poll(self._max_records, self._poll_timeout_ms))
+
+    async def _take(self, client: KafkaConsumer) -> Batch | None:
+        """The batch that was fetched ahead, or a new one; None when its partitions were revoked meanwhile."""
+        task = self._ahead = self._ahead or asyncio.create_task(self._fetch(client))
+        # Not `await task`: being cancelled here (shutdown) must leave the task for `stop` to end.
+        await asyncio.wait({task})
+        if self._ahead is not task:
+            return None
+        self._ahead = None
+        return task.result()
 
     async def _ensure(self) -> KafkaConsumer:
         if self._client is None:
@@ -86,28 +113,47 @@ class Consumer:
             self.connected = True
         return self._client
 
-    async def _handle(self, client: KafkaConsumer, records: list[InRecord]) -> None:
+    async def _handle(self, client: KafkaConsumer, batch: Batch) -> None:
         async with self._busy:
             mine = client.assignment()
-            records = [r for r in records if TopicPartition(r.topic, r.partition) in mine]
-            if not records:
+            offsets = next_offsets(batch.records)
+            if not offsets.keys() <= mine:
+                records = [r for r in batch.records if TopicPartition(r.topic, r.partition) in mine]
+                batch, offsets = self._inbox.read(records), next_offsets(records)
+            if not offsets:
                 return
             began = self._clock.monotonic()
-            result = await self._process(records)
+            result = await self._process(batch)
             if result is None:
                 return
-            offsets: dict[TopicPartition, int] = {}
-            for record in records:
-                offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
-            await client.commit(offsets)
-            self._on_batch(records, result, self._clock.monotonic() - began)
+            await self._committed()
+            self._committing = asyncio.create_task(self._commit(client, offsets, batch.records, result, began))
 
-    async def _process(self, records: list[InRecord]) -> BatchResult | None:
+    async def _commit(
+        self,
+        client: KafkaConsumer,
+        offsets: dict[TopicPartition, int],
+        records: Sequence[InRecord],
+        result: BatchResult,
+        began: float,
+    ) -> None:
+        await client.commit(offsets)
+        self._on_batch(records, result, self._clock.monotonic() - began)
+
+    async def _committed(self) -> None:
+        """Wait for the offsets on their way, so that commits never overtake each other. Raises `BrokerDown`."""
+        if self._committing is not None:
+            await asyncio.wait({self._committing})
+            task, self._committing = self._committing, None
+            if task is not None:
+                task.result()
+
+    async def _process(self, batch: Batch) -> BatchResult | None:
         """Handle the batch, however long the database is away; None when we are told to stop first."""
         delay = 0.1
         while not self.stopping:
             try:
-                return await self._inbox.process(records)
+                return await self._inbox.handle(batch)
             except Exception as error:
                 if not is_storage_down(error):
                     raise
@@ -132,21 +178,38 @@ class Consumer:
         self.connected = False
         self.rebuilt_total += 1
         self._failures += 1
-        client, self._client = self._client, None
         delay = min(BACKOFF_MAX_SECONDS, 0.2 * 2 ** min(self._failures, 10))
         self._log.warning("consumer_rebuilt", error=reason, seconds=delay)
-        if client is not None:
-            await client.stop()
+        await self._drop_client()
         if not self.stopping:
             await self._clock.sleep(delay)
+
+    async def _drop_client(self) -> None:
+        """Stop the client, and what still waits for it; records fetched ahead were not committed and come again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop()
+        waiting = [task for task in (self._ahead, self._committing) if task is not None]
+        self._ahead = self._committing = None
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _idle(self) -> None:
+        async with self._busy:
+            if self._committing is not None:
+                await asyncio.wait({self._committing})
 
     async def _on_revoked(self, _: Sequence[TopicPartition]) -> None:
         """Let the batch in hand finish and commit, so the next owner does not repeat it; never hold up the group."""
         try:
-            async with asyncio.timeout(REVOKE_SECONDS), self._busy:
-                pass
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._idle()
         except TimeoutError:
             self._log.warning("revoked_during_batch", seconds=REVOKE_SECONDS)
+        if self._ahead is not None and self._ahead.done():
+            # Whoever reads these partitions next starts from the committed offsets, and so gets these records.
+            self._ahead = None
 
     def lag(self) -> dict[TopicPartition, int]:
         """Records known to wait, per partition; nothing when not connected."""
@@ -156,10 +219,14 @@ class Consumer:
         """Finish the batch in hand, then leave the group."""
         self.stopping = True
         try:
-            async with asyncio.timeout(REVOKE_SECONDS), self._busy:
-                pass
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._idle()
         except TimeoutError:
             self._log.warning("stopped_during_batch", seconds=REVOKE_SECONDS)
-        client, self._client = self._client, None
-        if client is not None:
-            await client.stop()
+        await self._drop_client()
+
+
+def next_offsets(records: Sequence[InRecord]) -> dict[TopicPartition, int]:
+    """What to commit once these records, in order per partition, are done."""
+    last = {(record.topic, record.partition): record.offset for record in records}
+    return {TopicPartition(topic, partition): offset + 1 for (topic, partition), offset in last.items()}

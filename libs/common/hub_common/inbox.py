@@ -8,7 +8,7 @@ something waiting in the retry table has everything later of its own put behind 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -42,6 +42,15 @@ class Received:
 
     record: InRecord
     event: Event[EventData]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one poll, decoded. Decoding needs no database, so it can be done while another batch is written."""
+
+    records: Sequence[InRecord]
+    received: list[Received] = field(default_factory=list)
+    undecodable: list[tuple[InRecord, BadEnvelope | ValidationError]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -84,12 +93,33 @@ class Inbox:
         self._log = get_logger(transactions.service)
 
     async def process(self, records: Sequence[InRecord]) -> BatchResult:
-        """Handle the records of one poll, in order. When this returns, all of them are safe to commit.
+        """Decode and handle the records of one poll; see `handle`."""
+        return await self.handle(self.read(records))
 
-        Raises `StorageDown`-like errors when the database is away; the same records must then be processed again.
+    def read(self, records: Sequence[InRecord]) -> Batch:
+        """Decode records. What cannot be decoded is kept beside, to be buried when the batch is handled."""
+        batch = Batch(records)
+        for record in records:
+            try:
+                event = decode(record, self._types)
+            except (BadEnvelope, ValidationError) as error:
+                batch.undecodable.append((record, error))
+                continue
+            if event is not None:
+                batch.received.append(Received(record, event))
+        return batch
+
+    async def handle(self, batch: Batch) -> BatchResult:
+        """Handle a batch, in order. When this returns, all of its records are safe to commit.
+
+        Raises `StorageDown`-like errors when the database is away; the same batch must then be handled again.
         """
-        result = BatchResult()
-        received = await self._decode_all(records, result)
+        received = batch.received
+        result = BatchResult(
+            ignored=len(batch.records) - len(received) - len(batch.undecodable), dead=len(batch.undecodable)
+        )
+        for record, cause in batch.undecodable:
+            await self._bury_undecodable(record, cause)
         if not received:
             return result
         try:
@@ -102,28 +132,13 @@ class Inbox:
                 await self._alone(item, result)
         return result
 
-    async def _decode_all(self, records: Sequence[InRecord], result: BatchResult) -> list[Received]:
-        received: list[Received] = []
-        for record in records:
-            try:
-                event = decode(record, self._types)
-            except (BadEnvelope, ValidationError) as error:
-                await self._bury_undecodable(record, error)
-                result.dead += 1
-                continue
-            if event is None:
-                result.ignored += 1
-            else:
-                received.append(Received(record, event))
-        return received
-
     async def _batch(self, received: Sequence[Received], result: BatchResult) -> None:
         async with self._transactions.begin() as tx:
             fresh, blocked = await _claim(tx, received)
             waiting = [item for item in received if item.event.key in blocked]
             if waiting:
                 await park_records(tx.conn, waiting, error="", delay=None)
-            todo = [item.event for item in received if item.event.meta.event_id in fresh]
+            todo = _once(received, fresh)
             await dispatch(self._routes, tx, todo)
         result.handled += len(todo)
         result.parked += len(waiting)
@@ -169,6 +184,17 @@ async def _claim(tx: Tx, received: Sequence[Received]) -> tuple[set[UUID], set[s
     )
     fresh = {row["event_id"] for row in rows if row["event_id"] is not None}
     return fresh, {row["key"] for row in rows if row["key"] is not None}
+
+
+def _once(received: Sequence[Received], fresh: set[UUID]) -> list[Event[EventData]]:
+    """The events to handle now. A relay that was not sure sends twice, so one batch can hold an event twice."""
+    todo: list[Event[EventData]] = []
+    for item in received:
+        event_id = item.event.meta.event_id
+        if event_id in fresh:
+            fresh.remove(event_id)
+            todo.append(item.event)
+    return todo
 
 
 def _short(error: Exception) -> str:

@@ -126,7 +126,7 @@ class _Output:
     format: Literal["json", "console"] = "json"
     level: int = logging.INFO
     stream: TextIO | None = None
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)  # lint-skip: no-wall-clock  a log line says when it was written
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)  # lint-skip: no-wall-clock  log lines
 
 
 _output = _Output()
