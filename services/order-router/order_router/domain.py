@@ -294,7 +294,7 @@ def _unusable(trial: _Trial, line: OrderLine, target: _Target) -> Wait | None:
     shop = trial.facts.shops.get(target.shop_connection_id)
     if shop is None:
         cause, why = SHOP_UNKNOWN, "is no shop connection of this seller"
-    elif False:
+    elif shop.environment is not trial.order.environment:
         cause, why = MISMATCH, f"is {shop.environment}, the order is {trial.order.environment}"
     elif shop.state is ConnectionState.INACTIVE:
         cause, why = SHOP_INACTIVE, "is inactive"

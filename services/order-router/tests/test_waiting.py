@@ -128,6 +128,8 @@ async def test_sent_without_us_is_not_sent_again(world: Any) -> None:
     await world.h.feed(world.link("A", world.shop_a, "A"))
     assert await world.told(OrderRouted) == []
     assert await world.causes() == []
+    closed = await world.h.runtime.pool.fetchval("SELECT closed_reason FROM orders")
+    assert closed == "the order became SHIPPED before it was routed"
 
 
 async def test_a_refund_before_routing_is_for_a_person(world: Any) -> None:
