@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub_tools.demo.run import play
-from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED_SHOP_SKU
+from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED, UNLINKED_SHOP_SKU
 from hub_tools.demo.verdict import table_of
 from hub_tools.run.api import ApiError
 from hub_tools.run.cluster import SANDBOX, Cluster
@@ -23,7 +23,12 @@ from hub_tools.stack.state import DataFolder
 _errors = Console(stderr=True, highlight=False)
 _out = Console(highlight=False)
 SANDBOX_SETTINGS: dict[str, object] = {
-    "mirakl": {"debit_seconds": 1.0, "refund_seconds": 2.0, "import_step_seconds": 1.0},
+    "mirakl": {
+        "debit_seconds": 1.0,
+        "refund_seconds": 2.0,
+        "import_step_seconds": 1.0,
+        "offers": [{"sku": sku, "price": price} for sku, price in {**PRICES, UNLINKED: "10.00"}.items()],
+    },
     "manomano": {
         "refund_seconds": 2.0,
         "offers": [

@@ -9,8 +9,8 @@ from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED, UNLINKED_SHOP_SKU
 from hub_tools.run.api import ApiError
 from hub_tools.run.cluster import SANDBOX, Cluster
 
-UNKNOWN_CARRIER = "Trusty Pigeons"
-"""Set by the shop's simulator for one parcel; no marketplace and no table knows it."""
+UNKNOWN_CARRIER = "Unheard-of Couriers"
+"""The name that the simulated shop gives to some parcels; no marketplace and no table knows it."""
 
 SHOP_SCRIPT: dict[str, Any] = {
     "carriers": ["DPD", "UPS", "Colissimo"],
