@@ -182,7 +182,7 @@ def default(name: str, **more: Any) -> CarrierSettings:
 @pytest.fixture
 async def stage(database: str) -> AsyncIterator[Stage]:
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=1) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=10) as harness:
         simulator = connector("mirakl").build_sandbox(SandboxOptions(clock=clock))
         server = WebServer(simulator.app)
         await server.start()

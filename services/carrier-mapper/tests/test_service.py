@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from carrier_mapper.carrier_lists import CarrierLists, Undecided
+from carrier_mapper.handlers import on_order
 from carrier_mapper.tables import METADATA
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from connector_mirakl.sandbox.profiles import PROFILES
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState, HubSettings
-from hub_contracts.envelope import Origin
+from hub_contracts.envelope import Event, Origin, decode_headers
 from hub_contracts.orders import Environment, OrderChanged, OrderStatusChanged
 from hub_contracts.status import OrderStatus
 
@@ -203,6 +204,49 @@ async def test_an_order_that_changes_again_repeats_nothing(stage: Stage) -> None
     await stage.harness.feed((order_id("o1"), changed))
     assert await stage.harness.emitted() == []
     assert len(await stage.harness.parked()) == 1
+
+
+async def test_what_a_person_closed_comes_back_with_a_correction_only(stage: Stage) -> None:
+    await stage.connect()
+    await stage.know("o1")
+    await stage.hand_over("p1")
+    [item] = await stage.harness.parked()
+    await stage.call("POST", f"/operations/parked/{item['parked_id']}/close", {"resolution": "told them myself"})
+    await stage.harness.emitted()
+    changed = OrderChanged(order=stage.order("o1").order, changed_fields=("lines",), snapshot_id=order_id("s"))
+    await stage.harness.feed((order_id("o1"), changed))
+    assert await stage.harness.emitted() == []
+    assert types(await stage.hand_over("p1", tracking_number="QQ12345678901")) == [PARKED]
+
+
+async def test_a_parcel_waits_for_the_order_that_is_being_stored(stage: Stage) -> None:
+    await stage.connect(carriers=default("DPD"))
+    await stage.hand_over("p1")
+    key = order_id("o1")
+    event = Event(decode_headers(stage.harness.record(key, stage.order("o1")).headers), stage.order("o1"))
+    pool = stage.harness.runtime.pool
+    async with stage.harness.runtime.transactions.begin() as tx:
+        await on_order(tx, [event])
+        parcel = asyncio.create_task(stage.harness.feed((key, stage.parcel("p2"))))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while not parcel.done() and not await pool.fetchval(waiting):
+            await asyncio.sleep(0)
+    await parcel
+    assert await stage.harness.parked() == []
+
+
+async def test_a_link_that_stays_unknown_is_not_told_again(stage: Stage) -> None:
+    await stage.connect(MANOMANO)
+    await stage.fetch_lists()
+    await stage.know("o1", connection_id=MANOMANO)
+    [event] = await stage.hand_over("p1", connection_id=MANOMANO, carrier_name="Heppner", tracking_number="HEP123456")
+    assert event.data.tracking_url is None
+    rule = {"kind": "explicit", "priority": 1, "shop_carrier": "Other", "carrier_name": "GLS"}
+    made = await stage.call("POST", f"/connections/{MANOMANO}/carrier-rules", rule, expect=201)
+    assert made["decided_again"] == 1
+    assert await stage.harness.emitted() == []
 
 
 async def test_parcel_and_order_at_the_same_moment_cannot_miss_each_other(stage: Stage) -> None:

@@ -34,7 +34,7 @@ _OWNER = uuid5(NAMESPACE_URL, "urn:hub:connection-registry:fingerprint-key")
 
 async def fingerprint_key(tx: Tx, keyring: Keyring) -> bytes:
     """The key of the keyed hash; made once, resealed when the deployment's key has changed."""
-    sealed = await tx.conn.fetchval("SELECT sealed FROM registry_secrets WHERE name = $1 FOR UPDATE", FINGERPRINT_KEY)
+    sealed = await tx.conn.fetchval("SELECT sealed FROM registry_secrets WHERE name = $1", FINGERPRINT_KEY)
     if sealed is None:
         fresh = keyring.seal(_OWNER, {"key": secrets.token_hex(32)})
         await tx.conn.execute(

@@ -162,9 +162,10 @@ async def test_only_equal_credentials_at_the_same_place_share_a_reference(desk: 
     twin = await desk.marketplace(connector_settings={"seller_contract_id": desk.OTHER_CONTRACT})
     live = await desk.marketplace(environment="production")
     elsewhere = await desk.marketplace(base_url="http://127.0.0.1:9")
+    live_elsewhere = await desk.marketplace(base_url="http://127.0.0.1:9", environment="production")
     other_key = await desk.marketplace(key=desk.NEW_KEY)
     without = [await desk.marketplace(key=None), await desk.marketplace(key=None)]
-    found = await refs(desk, one, twin, live, elsewhere, other_key, *without)
+    found = await refs(desk, one, twin, live, elsewhere, live_elsewhere, other_key, *without)
     assert found[0] == found[1]
     assert len(set(found)) == len(found) - 1
     assert (await desk("GET", f"/connections/{one}"))["credentials_shared_with"] == [twin]

@@ -195,8 +195,11 @@ async def test_a_running_connection_keeps_what_it_was_activated_with(desk: Any, 
 
 async def test_a_running_connection_is_not_moved_to_an_address_that_fails(desk: Any, manomano: Any) -> None:
     connection = await desk.live_marketplace(manomano.url)
+    assert (await desk("POST", f"/connections/{connection}/verify"))["ok"]
+    desk.harness.clock.advance(3600)
     problem = await desk("PATCH", f"/connections/{connection}", {"base_url": "http://127.0.0.1:9"}, expect=409)
     assert problem["type"] == "urn:hub:problem:check-failed"
+    assert "no connection" in problem["detail"]
     assert (await desk("GET", f"/connections/{connection}"))["base_url"] == manomano.url
     moved = await desk("PATCH", f"/connections/{connection}", {"base_url": "http://127.0.0.1:9", "unchecked": True})
     assert (moved["base_url"], moved["verified"], moved["state"]) == ("http://127.0.0.1:9", False, "active")

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
+from connection_registry.store import LOCK_CREDENTIALS
 
 from connector_kit.capabilities import Verification
 from connector_kit.http import NotSent
 from hub_contracts.connections import ConnectionChanged
+
+WAITING = """
+SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 
 
 class Odd:
@@ -91,8 +98,42 @@ async def test_a_label_changed_meanwhile_does_not_matter(desk: Any, monkeypatch:
     assert (shown["verified"], shown["label"], shown["version"]) == (True, "renamed", 3)
 
 
+async def test_a_change_made_while_another_is_tried_out_is_not_lost(
+    desk: Any, manomano: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await desk.live_marketplace(manomano.url)
+    tried: list[int] = []
+
+    async def rename_once_then_agree() -> Verification:
+        tried.append(1)
+        if len(tried) == 1:
+            await desk("PATCH", f"/connections/{connection}", {"label": "renamed"})
+        return Verification(True, "fine")
+
+    odd_connector(desk, monkeypatch, rename_once_then_agree)
+    patch = {"connector_settings": {"seller_contract_id": desk.OTHER_CONTRACT}}
+    shown = await desk("PATCH", f"/connections/{connection}", patch)
+    assert (shown["label"], shown["connector_settings"]["seller_contract_id"]) == ("renamed", desk.OTHER_CONTRACT)
+    assert len(tried) == 2
+
+
 async def test_connections_made_at_the_same_time_with_one_key_share_it(desk: Any) -> None:
+    other = await desk.marketplace(key=desk.NEW_KEY)
     await asyncio.gather(*(desk.marketplace() for _ in range(6)))
-    bodies = await desk.harness.runtime.pool.fetch("SELECT body FROM connections")
+    bodies = await desk.harness.runtime.pool.fetch(
+        "SELECT body FROM connections WHERE connection_id <> $1", UUID(other)
+    )
     found = {ConnectionChanged.model_validate_json(row["body"]).credential_ref for row in bodies}
     assert len(found) == 1
+
+
+async def test_who_shares_a_credential_is_decided_one_after_the_other(desk: Any) -> None:
+    pool = desk.harness.runtime.pool
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute(LOCK_CREDENTIALS)
+        creating = asyncio.create_task(desk.marketplace())
+        async with asyncio.timeout(20):
+            while not creating.done() and not await conn.fetchval(WAITING):
+                await asyncio.wait({creating}, timeout=0.02)
+        assert not creating.done()
+    assert await creating

@@ -35,7 +35,7 @@ class Want:
     since: float
     reread: bool = False
     backfill: bool = False
-    credit: bool = True
+    credit: bool = False
     running: bool = False
     failures: int = 0
     not_before: float = 0.0

@@ -288,7 +288,7 @@ class Pollers:
             connection = self.runtime.connections.get(connection_id)
             if poller is None or connection is None or self.runtime.stopping or not _polled(connection):
                 raise GivenUp
-            if False:
+            if self.runtime.leases.holds(LEASE + connection.data.credential_ref) is None:
                 raise GivenUp
 
         return gate

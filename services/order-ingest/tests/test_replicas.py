@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from order_ingest import intake, reader
+from order_ingest.main import SPEC
 from order_ingest.pollers import pollers_of
 
 from hub_common.connections import UPSERT
+from hub_common.runtime import Runtime
 from hub_contracts.connections import ConnectionState
 
 MANY = 10_000
@@ -91,10 +93,9 @@ async def test_two_replicas_share_the_connections_and_take_over_from_each_other(
     assert quiet.listings == 20
 
 
-async def test_two_replicas_reading_the_same_orders_tell_them_once(
-    world: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_two_replicas_reading_the_same_orders_tell_them_once(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = await world.connect()
+    await world.poll()
     world.orders(20)
     other = await world.replica("b")
     await other.runtime.connections.refresh()
@@ -117,9 +118,11 @@ async def test_two_replicas_reading_the_same_orders_tell_them_once(
         jobs = [poll(world.h)]
         await first_took.wait()
         jobs.append(poll(other))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         while not await world.value(waiting):
-            await asyncio.sleep(0.01)
+            continue
         go_on.set()
         await asyncio.gather(*jobs)
     told = [event.key for event in await world.h.emitted() if event.type == "order.received.v1"]
@@ -170,15 +173,21 @@ async def test_connections_of_one_credential_are_polled_one_after_the_other(make
     assert quiet.most == 1
 
 
-async def test_a_lost_lease_ends_the_listing(world: Any) -> None:
+async def test_a_lease_lost_in_the_middle_ends_the_listing(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.connect(connector_settings={"page_limit": "2"})
-    world.orders(5)
-    await world.h.lease()
-    await world.pollers.book(force=True)
-    await world.h.runtime.leases.release()
+    world.orders(7)
+
+    async def taken_while_the_lease_goes(tx: Any, batch: Any) -> Any:
+        await world.h.runtime.leases.release()
+        return await intake.take(tx, batch)
+
+    monkeypatch.setattr(reader, "take", taken_while_the_lease_goes)
     await world.pollers.run_due()
-    assert await world.value("SELECT count(*) FROM orders") == 0
-    assert await world.value("SELECT count(*) FROM poll_state WHERE last_success_at IS NOT NULL") == 0
+    assert await world.value("SELECT count(*) FROM orders") == 4
+    assert await world.value("SELECT count(*) FROM poll_state WHERE last_attempt_at IS NOT NULL") == 0
+    monkeypatch.undo()
+    await world.poll()
+    assert await world.value("SELECT count(*) FROM orders") == 7
 
 
 async def test_the_call_budget_outlives_its_holder(world: Any) -> None:
@@ -202,22 +211,33 @@ async def _open() -> None:
     return None
 
 
-async def test_the_running_service_polls_and_stops_in_order(make_world: Any, quiet: Any) -> None:
+async def test_the_running_service_polls_without_a_broker_and_stops_in_order(make_world: Any, quiet: Any) -> None:
     world = await make_world()
     await many(world, 3)
-    runtime = world.h.runtime
-    await runtime.connections.refresh()
-    await runtime._lease_step()
-    task = asyncio.create_task(world.pollers.step())
-    async with asyncio.timeout(10):
-        while quiet.listings < 3:
-            await asyncio.sleep(0.01)
-            if task.done():
-                task = asyncio.create_task(world.pollers.step())
-    runtime.stopping = True
-    await task
-    await world.pollers.step()
-    assert not world.pollers._jobs
+    settings = world.h.settings.model_copy(update={"instance": "running"})
+    runtime = Runtime(SPEC, settings)
+    await runtime.start()
+    try:
+        async with asyncio.timeout(20):
+            while await world.value("SELECT count(*) FROM poll_state WHERE last_success_at IS NOT NULL") < 3:
+                continue
+        assert runtime.health().ok
+        quiet.open.clear()
+        await world.h.runtime.pool.execute("UPDATE poll_state SET run_requested_at = now() - interval '1 day'")
+        async with asyncio.timeout(20):
+            while quiet.now < 3:
+                await world.value("SELECT 1")
+        stopping = asyncio.create_task(runtime.stop())
+        async with asyncio.timeout(20):
+            while not runtime.stopping:
+                await world.value("SELECT 1")
+            quiet.open.set()
+            await stopping
+    finally:
+        await runtime.stop()
+    assert not pollers_of(runtime)._jobs
+    assert quiet.now == 0
+    assert await world.value("SELECT count(*) FROM leases WHERE until > now() AND name LIKE 'poll:%'") == 0
 
 
 async def test_a_connection_switched_off_is_forgotten(world: Any) -> None:

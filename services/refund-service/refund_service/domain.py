@@ -18,6 +18,7 @@ from refund_service.money import Sums, TaxShare, is_payable, part, shipping_part
 SENT = frozenset({OrderStatus.SHIPPED, OrderStatus.DELIVERED})
 DEAD = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUSED})
 
+NOTHING = Sums()
 WAIT = "not_refundable_yet"
 """The marketplace will take the refund later: no person is needed."""
 
@@ -61,11 +62,11 @@ class Order:
 class Balance:
     """One line's ledger, added up."""
 
-    paid: Sums = Sums()
-    requested: Sums = Sums()
+    paid: Sums = NOTHING
+    requested: Sums = NOTHING
     """Asked for and not rejected."""
-    confirmed: Sums = Sums()
-    cancelled: Sums = Sums()
+    confirmed: Sums = NOTHING
+    cancelled: Sums = NOTHING
     observed: tuple[Sums, ...] = ()
     """Refunds that the marketplace shows and the hub did not make."""
 
@@ -177,7 +178,7 @@ def _sums(order: Order, line: BoughtLine, balance: Balance, want: Want) -> Sums:
 
 def _against_ledger(line: BoughtLine, balance: Balance, sums: Sums, *, by_person: bool) -> Obstacle | None:
     left = balance.open
-    foreign = sum(balance.observed, Sums())
+    foreign = sum(balance.observed, NOTHING)
     cause = "refunded_elsewhere" if foreign else "exceeds_paid"
     shown = f"; {foreign.amount} were given back outside of the hub" if foreign else ""
     if sums.quantity > left.quantity:
@@ -202,7 +203,9 @@ def _refunded(order: Order, line: BoughtLine) -> Obstacle | None:
 
 
 def _not_yet(order: Order, line: BoughtLine) -> Obstacle | None:
-    """Mirakl says itself whether a line can be refunded; elsewhere it must have been sent."""
+    """Mirakl says itself whether a line can be refunded; elsewhere it must have been sent. Test orders never are."""
+    if order.is_test:
+        return None
     if line.refundable is False:
         return Obstacle(WAIT, line.line_id, "the marketplace does not take refunds of this line yet")
     if line.refundable or line.status in SENT or order.status in SENT:

@@ -129,14 +129,21 @@ def decide(
     refund_shipping: bool,
     asked: Mapping[str, Sums],
     rules: Rules,
+    *,
+    answered: bool = False,
 ) -> Outcome:
-    """Everything of this return that can be asked for now. `asked` is what was asked for it before, rejected or not."""
+    """Everything of this return that can be asked for now. `asked` is what was asked for it before, rejected or not.
+
+    `answered`: a person refunded units of it; what that person gave for them is the last word on their money.
+    """
     outcome = Outcome()
     for line_id, stated in lines.items():
         if rank(stated.stage) < rank(rules.settings.refund_on):
             outcome.waits.append(f"{line_id}: is {stated.stage}, refunded when {rules.settings.refund_on}")
             continue
         want = _difference(stated, line_id, order, refund_shipping, asked.get(line_id, Sums()))
+        if want is not None and answered:
+            want = Want(line_id, want.quantity, None, want.shipping, want.reason) if want.quantity else None
         if want is None:
             continue
         result = price(order, books.get(line_id, Balance()), want)

@@ -59,6 +59,11 @@ def is_payable(amount: Decimal, currency: str) -> bool:
     return amount == amount.quantize(minor_unit(currency), ROUND_HALF_UP)
 
 
+def shown(amount: Decimal, currency: str) -> str:
+    """An amount for people and JSON, with the currency's usual digits; nothing is ever rounded away."""
+    return format(amount.quantize(minor_unit(currency)) if is_payable(amount, currency) else amount, "f")
+
+
 def part(total: Decimal, share: Decimal | int, of: Decimal | int, currency: str) -> Decimal:
     """`total × share ÷ of`, rounded half up; `of` must not be 0. The whole is never rounded."""
     if share == of:
@@ -66,7 +71,9 @@ def part(total: Decimal, share: Decimal | int, of: Decimal | int, currency: str)
     return (total * share / of).quantize(minor_unit(currency), ROUND_HALF_UP)
 
 
-def shipping_part(shipping: Decimal, open_shipping: Decimal, units: int, before: int, bought: int, currency: str) -> Decimal:
+def shipping_part(
+    shipping: Decimal, open_shipping: Decimal, units: int, before: int, bought: int, currency: str
+) -> Decimal:
     """Shipping that goes back with `units` of a line after `before` units went back already.
 
     Proportional to the units; what rounding left over goes with the last unit; never more than is open. Shipping that

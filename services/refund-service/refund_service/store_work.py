@@ -23,7 +23,8 @@ OPEN, DONE, RECORDED = "open", "done", "recorded"
 """States of returns and cancellations. Open: something waits or is parked. Recorded: nothing is done about it."""
 QUEUED, ASKED = "queued", "asked"
 CONFIRMED, REJECTED = "confirmed", "rejected"
-"""States of refunds: queued behind another refund of the order, asked of the marketplace, ended."""
+"""States of refunds: queued behind another refund of the order, asked of the marketplace, ended. Cancellations that are
+passed on go through the last three."""
 
 UPSERT_RETURNS = """
 INSERT INTO returns (return_id, order_id, connection_id, shop_connection_id, shop_return_reference, tenant, environment,
@@ -67,7 +68,8 @@ ON CONFLICT DO NOTHING
 """
 
 SETTLE_REFUNDS = """
-UPDATE refunds r SET state = t.state, refund_references = t.refs, confirmed_by = t.by, reason = t.reason, settled_at = $6
+UPDATE refunds r SET state = t.state, refund_references = t.refs, confirmed_by = t.by, reason = t.reason,
+    settled_at = $6
 FROM (SELECT id, state, by, reason, ARRAY(SELECT jsonb_array_elements_text(refs)) AS refs
       FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[]) AS u(id, state, refs, by, reason)) t
 WHERE r.refund_id = t.id AND r.state NOT IN ('confirmed', 'rejected')
@@ -204,9 +206,7 @@ async def save_returns(conn: Conn, returns: Sequence[StoredReturn], now: datetim
     )
 
 
-async def set_states(
-    conn: Conn, table: str, rows: Sequence[tuple[UUID, str, str]], check_at: datetime
-) -> None:
+async def set_states(conn: Conn, table: str, rows: Sequence[tuple[UUID, str, str]], check_at: datetime) -> None:
     """Write down where returns or cancellations stand: (id, state, note); open ones are looked at again later."""
     column = {"returns": "return_id", "cancellations": "cancellation_id"}[table]
     await conn.execute(
@@ -245,7 +245,7 @@ async def insert_refunds(conn: Conn, refunds: Sequence[StoredRefund]) -> None:
     )
 
 
-async def mark_asked(conn: Conn, pairs: Sequence[tuple[UUID, UUID]]) -> None:
+async def mark_asked(conn: Conn, pairs: Sequence[tuple[UUID, UUID | None]]) -> None:
     """These refunds (with the effect that asks for them) are on their way to the marketplace."""
     await conn.execute(
         "UPDATE refunds r SET state = 'asked', effect_id = t.effect_id"
@@ -256,10 +256,12 @@ async def mark_asked(conn: Conn, pairs: Sequence[tuple[UUID, UUID]]) -> None:
     )
 
 
-async def settle_refunds(
-    conn: Conn, rows: Sequence[tuple[UUID, str, Sequence[str], str, str]], now: datetime
-) -> list[StoredRefund]:
-    """Write down how refunds ended: (id, state, references, confirmed by, reason); returns those that had not ended."""
+Ended = tuple[UUID, str, Sequence[str], str, str]
+"""How a refund ended: (id, state, references, confirmed by, reason)."""
+
+
+async def settle_refunds(conn: Conn, rows: Sequence[Ended], now: datetime) -> list[StoredRefund]:
+    """Write down how refunds ended; returns those that had not ended."""
     ended = await conn.fetch(
         SETTLE_REFUNDS,
         [row[0] for row in rows],
@@ -299,6 +301,14 @@ async def open_cancellations(conn: Conn, order_ids: Sequence[UUID]) -> list[Stor
         "SELECT * FROM cancellations WHERE order_id = ANY($1) AND state = 'open' ORDER BY requested_at", order_ids
     )
     return [_cancellation(row) for row in rows]
+
+
+async def cancelling(conn: Conn, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Orders of these with a cancellation on its way to the marketplace."""
+    rows = await conn.fetch(
+        "SELECT order_id FROM cancellations WHERE order_id = ANY($1) AND state = 'asked'", list(order_ids)
+    )
+    return {row["order_id"] for row in rows}
 
 
 async def end_cancellations(conn: Conn, rows: Sequence[tuple[UUID, str, UUID | None, str]]) -> None:

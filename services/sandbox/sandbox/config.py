@@ -34,4 +34,4 @@ class SandboxSettings(BaseSettings):
     @property
     def forbidden(self) -> bool:
         """Whether this deployment must not run simulators."""
-        return False
+        return self.environment.strip().lower() == PRODUCTION

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from shop_gateway.main import SPEC
@@ -10,10 +11,22 @@ from shop_gateway.main import SPEC
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
 from hub_common.clock import ManualClock
+from hub_common.migrate import upgrade
 from hub_common.testing import Harness
 from hub_common.web import WebServer
+from hub_tools.stack.databases import create_database, drop_database
+from hub_tools.stack.waiting import run_sync
 
 from .world import SECRET, Stage
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres: str) -> Iterator[str]:
+    """Migrated once; each test gets a copy."""
+    name = f"t_{secrets.token_hex(8)}"
+    upgrade(SPEC.package, run_sync(create_database(postgres, name)))
+    yield name
+    run_sync(drop_database(postgres, name))
 
 
 @pytest.fixture

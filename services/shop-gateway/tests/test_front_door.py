@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -10,6 +11,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from shop_gateway import intake
+from shop_gateway.shop_auth import NOBODYS_SECRET
 
 from hub_common.logs import setup_logging
 from hub_common.web import assert_all_routes_authenticated
@@ -38,7 +41,7 @@ async def test_unknown_shop_and_wrong_key_get_the_same_answer(stage: Stage) -> N
         await stage.post("stock", STOCK, shop=OTHER_SHOP),
         await stage.post("stock", STOCK, api_key="wrong"),
         await stage.post("stock", STOCK, api_key="x" * 10_000),
-        await stage.post("stock", STOCK, api_key=""),
+        await stage.client.post(f"{stage.hub_url}/v1/shops/{SHOP}/stock", content=b"{}"),
     ]
     bodies = [{k: v for k, v in a.json().items() if k != "instance"} for a in answers]
     assert [a.status_code for a in answers] == [401] * 6
@@ -72,8 +75,6 @@ async def test_signatures(stage: Stage) -> None:
 
 
 async def test_nobodys_secret_opens_nothing(stage: Stage) -> None:
-    from shop_gateway.shop_auth import NOBODYS_SECRET
-
     await stage.connect(credentials=None)
     hook = ("stock.changed", STOCK)
     assert (await stage.hook(hook, secret=NOBODYS_SECRET.get_secret_value())).status_code == 401
@@ -241,8 +242,6 @@ async def test_bodies_above_a_mebibyte_are_refused(stage: Stage) -> None:
 
 
 async def test_a_defect_of_ours_keeps_the_post(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shop_gateway import intake
-
     async def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
@@ -260,12 +259,24 @@ async def test_a_defect_of_ours_keeps_the_post(stage: Stage, monkeypatch: pytest
 
 
 async def test_simultaneous_repeats_are_done_once(stage: Stage) -> None:
-    import asyncio
-
     answers = await asyncio.gather(*(stage.post("stock", STOCK, key="k-1") for _ in range(8)))
     assert {a.status_code for a in answers} == {202}
     assert sorted(a.json()["repeated"] for a in answers) == [False] + [True] * 7
     assert len(await stage.told("stock.reported.v1")) == 1
+
+
+async def test_a_database_that_is_away_asks_the_shop_to_come_back(stage: Stage) -> None:
+    await stage.harness.runtime.pool.close()
+    answer = await stage.post("stock", STOCK)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == PROBLEM
+
+
+async def test_credentials_that_cannot_be_opened_are_our_fault(stage: Stage) -> None:
+    sealed_for_another = stage.connection(OTHER_SHOP).credentials
+    await stage.connect(credentials=sealed_for_another)
+    answer = await stage.hook(("stock.changed", STOCK))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
 
 
 async def test_a_shop_pulls_changes_in_order(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -112,6 +113,14 @@ async def test_two_partial_parcels_and_nothing_more(stage: Stage) -> None:
     first, second = await stage.told(HANDED_OVER)
     assert {li.line_id: li.quantity for li in first.lines} == {"L1": 2}
     assert {li.line_id: li.quantity for li in second.lines} == {"L1": 1, "L2": 1}
+
+
+async def test_posts_at_the_same_moment_cannot_ship_the_same_units(stage: Stage) -> None:
+    route_id = await stage.route(routed(1))
+    bodies = [stage.shipment(route_id, f"P{n}", lines=[{"line_id": "L1", "quantity": 1}]) for n in range(6)]
+    answers = await asyncio.gather(*(stage.post("shipments", body) for body in bodies))
+    assert sorted(answer.json()["state"] for answer in answers) == ["done"] * 2 + ["parked"] * 4
+    assert len(await stage.told(HANDED_OVER)) == 2
 
 
 async def test_too_many_units_are_parked_whole(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -228,7 +227,3 @@ class Stage:
 
     def caretaker(self) -> Caretaker:
         return Caretaker(self.harness.runtime)
-
-
-def stopwatch() -> float:
-    return time.perf_counter()

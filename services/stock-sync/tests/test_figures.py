@@ -86,6 +86,7 @@ async def test_older_statements_never_overwrite_newer_ones(stage: Stage) -> None
     await stage.link("A", "a")
     await stage.stock("a", 5, at=10)
     await stage.stock("a", 99, at=9)
+    assert await stage.figures("A") == (5, 0, 5)
     await stage.h.feed(
         stage.stock_event("a", 98, at=8), stage.stock_event("a", 6, at=12), stage.stock_event("a", 97, at=11)
     )
