@@ -89,7 +89,7 @@ class Consumer:
         return True
 
     async def _fetch(self, client: KafkaConsumer) -> Batch:
-        return self._inbox.read(await client.poll(self._max_records, self._poll_timeout_ms))
+        return await self._inbox.read(await client.poll(self._max_records, self._poll_timeout_ms))
 
     async def _take(self, client: KafkaConsumer) -> Batch | None:
         """The batch that was fetched ahead, or a new one; None when its partitions were revoked meanwhile."""
@@ -119,7 +119,7 @@ class Consumer:
             offsets = next_offsets(batch.records)
             if not offsets.keys() <= mine:
                 records = [r for r in batch.records if TopicPartition(r.topic, r.partition) in mine]
-                batch, offsets = self._inbox.read(records), next_offsets(records)
+                batch, offsets = await self._inbox.read(records), next_offsets(records)
             if not offsets:
                 return
             began = self._clock.monotonic()
@@ -228,5 +228,4 @@ class Consumer:
 
 def next_offsets(records: Sequence[InRecord]) -> dict[TopicPartition, int]:
     """What to commit once these records, in order per partition, are done."""
-    last = {(record.topic, record.partition): record.offset for record in records}
-    return {TopicPartition(topic, partition): offset + 1 for (topic, partition), offset in last.items()}
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}

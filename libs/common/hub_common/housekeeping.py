@@ -72,7 +72,7 @@ def lag_metrics(
     metrics: Metrics, lag: Mapping[TopicPartition, int], records: Sequence[InRecord], now: datetime
 ) -> None:
     """Lag in records, and in seconds: how old the last record handled was while more are waiting behind it."""
-    last = {TopicPartition(record.topic, record.partition): record for record in records}
+    last = {(record.topic, record.partition): record for record in records}
     for partition, waiting in lag.items():
         labels = {"topic": partition.topic, "partition": str(partition.partition)}
         metrics.consumer_lag_records.labels(**labels).set(waiting)

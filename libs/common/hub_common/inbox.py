@@ -7,6 +7,7 @@ something waiting in the retry table has everything later of its own put behind 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,6 +24,9 @@ from hub_common.transactions import Transactions
 from hub_common.tx import Tx
 from hub_contracts.base import EventData
 from hub_contracts.envelope import BadEnvelope, Event, Metadata, decode_headers
+
+TURN_RECORDS = 25
+"""Records decoded at a stretch, some 0.3 ms: the statements of the batch before are sent as soon as they can be."""
 
 CLAIM = """
 WITH incoming AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS t(event_id, key)),
@@ -94,12 +98,14 @@ class Inbox:
 
     async def process(self, records: Sequence[InRecord]) -> BatchResult:
         """Decode and handle the records of one poll; see `handle`."""
-        return await self.handle(self.read(records))
+        return await self.handle(await self.read(records))
 
-    def read(self, records: Sequence[InRecord]) -> Batch:
+    async def read(self, records: Sequence[InRecord]) -> Batch:
         """Decode records. What cannot be decoded is kept beside, to be buried when the batch is handled."""
         batch = Batch(records)
-        for record in records:
+        for number, record in enumerate(records, 1):
+            if number % TURN_RECORDS == 0:
+                await asyncio.sleep(0)
             try:
                 event = decode(record, self._types)
             except (BadEnvelope, ValidationError) as error:

@@ -177,12 +177,12 @@ def _effects(metadata: MetaData) -> None:
         Column("updated_at", Instant, nullable=False, server_default=NOW),
         Column("settled_at", Instant),
         Index(
-            "ix_effects_due", "credential_ref", "lane", "next_at", postgresql_where=text("state in ('PLANNED','RETRY')")
+            "ix_effects_due", "connection_id", "lane", "next_at", postgresql_where=text("state in ('PLANNED','RETRY')")
         ),
         Index("ix_effects_open_order_key", "order_key", "seq", postgresql_where=text(open_states)),
         Index(
             "ix_effects_probe",
-            "credential_ref",
+            "connection_id",
             "next_at",
             postgresql_where=text("state in ('SENT','UNKNOWN','IN_FLIGHT')"),
         ),

@@ -81,7 +81,7 @@ class Prober:
     async def step(self, ref: str) -> int:
         """Probe what is due; returns how many effects were looked at."""
         rows = await self._transactions.pool.fetch(
-            store.CLAIM_PROBES, ref, self._book.active_ids(ref), list(self._kinds), PROBES_AT_ONCE
+            store.CLAIM_PROBES, self._book.active_ids(ref), list(self._kinds), PROBES_AT_ONCE
         )
         effects = [store.effect_of(row) for row in rows]
         await asyncio.gather(*(self._probe(effect) for effect in effects))

@@ -1,4 +1,7 @@
-"""All SQL about effects in one place. Every statement handles many effects at once."""
+"""All SQL about effects in one place. Every statement handles many effects at once.
+
+Effects are found by connection, not by the credential they were planned under: a credential may change meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -33,48 +36,46 @@ UPDATE effects SET state = 'SUPERSEDED', settled_at = now(), updated_at = now(),
 WHERE supersede_key = ANY($1) AND state IN ('PLANNED', 'RETRY')
 """
 
-DUE_CREDENTIALS = """
-SELECT DISTINCT credential_ref FROM effects
+DUE_CONNECTIONS = """
+SELECT DISTINCT connection_id FROM effects
 WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now() AND connection_id = ANY($1)
 UNION
-SELECT DISTINCT credential_ref FROM effects
+SELECT DISTINCT connection_id FROM effects
 WHERE state IN ('SENT', 'UNKNOWN', 'IN_FLIGHT') AND next_at <= now() AND connection_id = ANY($1)
 """
 
 CLAIM = """
 WITH head AS (
     SELECT kind, connection_id, lane FROM effects e
-    WHERE credential_ref = $1 AND state IN ('PLANNED', 'RETRY') AND next_at <= now()
-      AND connection_id = ANY($2)
-      AND (kind, lane) IN (SELECT * FROM unnest($3::text[], $4::smallint[]))
+    WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now() AND connection_id = ANY($1)
+      AND (kind, lane) IN (SELECT * FROM unnest($2::text[], $3::smallint[]))
       AND NOT EXISTS (SELECT 1 FROM effects b WHERE b.order_key = e.order_key AND b.seq < e.seq
                       AND b.state IN ('PLANNED', 'RETRY', 'IN_FLIGHT', 'SENT', 'UNKNOWN'))
     ORDER BY lane, deadline NULLS LAST, seq LIMIT 1
 ), due AS (
     SELECT e.effect_id FROM effects e JOIN head h ON h.kind = e.kind AND h.connection_id = e.connection_id
-    WHERE e.credential_ref = $1 AND e.state IN ('PLANNED', 'RETRY') AND e.next_at <= now()
-      AND (e.kind, e.lane) IN (SELECT * FROM unnest($3::text[], $4::smallint[]))
+    WHERE e.state IN ('PLANNED', 'RETRY') AND e.next_at <= now()
+      AND (e.kind, e.lane) IN (SELECT * FROM unnest($2::text[], $3::smallint[]))
       AND NOT EXISTS (SELECT 1 FROM effects b WHERE b.order_key = e.order_key AND b.seq < e.seq
                       AND b.state IN ('PLANNED', 'RETRY', 'IN_FLIGHT', 'SENT', 'UNKNOWN'))
-    ORDER BY e.lane, e.deadline NULLS LAST, e.seq LIMIT $5
+    ORDER BY e.lane, e.deadline NULLS LAST, e.seq LIMIT $4
     FOR UPDATE OF e SKIP LOCKED
 )
 UPDATE effects e SET state = 'IN_FLIGHT', attempts = e.attempts + 1, in_flight_at = now(), updated_at = now(),
-       fence = $6, next_at = now() + $7::float * interval '1 s'
+       fence = $5, next_at = now() + $6::float * interval '1 s'
 FROM due WHERE e.effect_id = due.effect_id
 RETURNING e.*
 """
 
 CLAIM_PROBES = """
 SELECT e.* FROM effects e
-WHERE credential_ref = $1 AND connection_id = ANY($2) AND state IN ('SENT', 'UNKNOWN') AND next_at <= now()
-  AND kind = ANY($3)
-ORDER BY lane, deadline NULLS LAST, seq LIMIT $4
+WHERE connection_id = ANY($1) AND state IN ('SENT', 'UNKNOWN') AND next_at <= now() AND kind = ANY($2)
+ORDER BY lane, deadline NULLS LAST, seq LIMIT $3
 """
 
 LOSE = """
 UPDATE effects SET state = 'UNKNOWN', updated_at = now(), reason = 'no answer was recorded: the worker stopped'
-WHERE credential_ref = $1 AND state = 'IN_FLIGHT' AND next_at <= now()
+WHERE connection_id = ANY($1) AND state = 'IN_FLIGHT' AND next_at <= now()
 RETURNING *
 """
 

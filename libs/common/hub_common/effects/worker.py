@@ -75,9 +75,8 @@ class EffectWorker:
         active = self._book.active_ids()
         if not active or self.stopping:
             return len(self._running)
-        rows = await self._transactions.pool.fetch(store.DUE_CREDENTIALS, active)
-        for row in rows:
-            ref = row["credential_ref"]
+        rows = await self._transactions.pool.fetch(store.DUE_CONNECTIONS, active)
+        for ref in sorted({self._book.connection(row["connection_id"]).data.credential_ref for row in rows}):
             if ref in self._running or len(self._running) >= CONCURRENT_CREDENTIALS:
                 continue
             if self._leases.holds(LEASE + ref) is not None:
@@ -120,7 +119,7 @@ class EffectWorker:
     async def _lose_stale(self, ref: str) -> None:
         """Effects of a worker that died: their time in the air is over and nobody recorded an answer."""
         async with self._transactions.begin() as tx:
-            rows = await tx.conn.fetch(store.LOSE, ref)
+            rows = await tx.conn.fetch(store.LOSE, self._book.active_ids(ref))
             for row in rows:
                 self._tell_doubt(tx, store.effect_of(row), "no answer was recorded: the worker stopped")
 
@@ -132,7 +131,6 @@ class EffectWorker:
         limit = max(self._book.policy(each, kind).batch_size for each in connection_ids for kind in self._kinds)
         rows = await self._transactions.pool.fetch(
             store.CLAIM,
-            ref,
             connection_ids,
             [kind for kind, _ in pairs],
             [int(lane) for _, lane in pairs],

@@ -387,3 +387,9 @@ def test_a_verdict_needs_no_database() -> None:
     assert second.state == "RETRY"
     undecided = judge(effect, ProbeResult(ProbeState.UNDECIDED, ""), policy)
     assert (undecided.state, undecided.needs_operator) == ("UNKNOWN", True)
+
+
+async def test_effects_planned_under_an_earlier_credential_are_still_sent(harness: Harness, outside: Outside) -> None:
+    await plan(harness, planned("a", credential_ref="before-rotation"))
+    await harness.run_effects()
+    assert outside.sent == ["a"]

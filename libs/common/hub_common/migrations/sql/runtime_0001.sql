@@ -92,13 +92,13 @@ CREATE TABLE effects (
 )
  WITH (fillfactor = 80);
 
-CREATE INDEX ix_effects_due ON effects (credential_ref, lane, next_at) WHERE state in ('PLANNED','RETRY');
+CREATE INDEX ix_effects_due ON effects (connection_id, lane, next_at) WHERE state in ('PLANNED','RETRY');
 
 CREATE INDEX ix_effects_open_order_key ON effects (order_key, seq) WHERE state in ('PLANNED','RETRY','IN_FLIGHT','SENT','UNKNOWN');
 
 CREATE INDEX ix_effects_order_id ON effects (order_id);
 
-CREATE INDEX ix_effects_probe ON effects (credential_ref, next_at) WHERE state in ('SENT','UNKNOWN','IN_FLIGHT');
+CREATE INDEX ix_effects_probe ON effects (connection_id, next_at) WHERE state in ('SENT','UNKNOWN','IN_FLIGHT');
 
 CREATE INDEX ix_effects_supersede ON effects (supersede_key) WHERE state in ('PLANNED','RETRY');
 
