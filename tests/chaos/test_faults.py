@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ def test_services_are_killed_one_after_the_other_under_load(world: World) -> Non
     for victim in victims:
         world.orders(max(1, ORDERS // len(victims)))
         world.cluster.supervisor.kill(victim)
-        time.sleep(draw.random() * 0.8)
+        world.orders(1)
         world.revive()
     check_everything(world, world.until_done())
 
@@ -44,7 +43,7 @@ def test_the_broker_stops_and_comes_back(world: World) -> None:
     world.orders(ORDERS // 2)
     world.broker.stop()
     world.orders(ORDERS // 4)
-    time.sleep(3)
+    world.until(lambda: world.waiting_events("order-ingest") > 0, "events that wait for the broker")
     world.broker.start()
     world.orders(ORDERS // 4)
     check_everything(world, world.until_done())
@@ -52,9 +51,10 @@ def test_the_broker_stops_and_comes_back(world: World) -> None:
 
 def test_the_database_is_killed_and_comes_back(world: World) -> None:
     world.orders(ORDERS // 2)
-    time.sleep(1)
+    before = sum(world.outside().effects.values())
+    world.until(lambda: sum(world.outside().effects.values()) > before, "work in progress")
     world.postgres.kill()
-    time.sleep(2)
+    world.until(lambda: world.database_is_missed("order-acceptance"), "a service that misses its database")
     world.postgres.start()
     world.orders(ORDERS // 2)
     check_everything(world, world.until_done())
@@ -92,8 +92,13 @@ def test_the_outside_misbehaves(world: World) -> None:
     """Time-outs after the effect, missing items, 429 in both shapes, 500 before and after it, repeated posts."""
     for connector, rules in MISBEHAVIOUR.items():
         world.faults(connector, *rules)
+    shipped = len(world.outside().shipped())
     world.orders(ORDERS)
-    time.sleep(15)
+    world.until(
+        lambda: len(world.outside().shipped()) >= shipped + ORDERS // 2,
+        "half of the orders shipped in spite of it",
+        180,
+    )
     for connector in MISBEHAVIOUR:
         world.faults(connector)
     check_everything(world, world.until_done())
@@ -109,7 +114,7 @@ def test_everything_at_once(world: World) -> None:
         world.cluster.supervisor.kill(draw.choice(sorted(world.cluster.specs)))
         if number == 3:
             world.broker.restart()
-        time.sleep(1)
+        world.orders(1)
         world.revive()
     for connector in MISBEHAVIOUR:
         world.faults(connector)

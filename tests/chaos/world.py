@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from hub_tools.demo.outside import REFUSED, Outside, look_outside
 from hub_tools.demo.scenario import Story, invent
 from hub_tools.demo.setting import PRICES, Setting, build_setting, wait_for_stock
@@ -22,11 +24,15 @@ from hub_tools.stack import local
 from hub_tools.stack.broker import open_broker, open_postgres
 from hub_tools.stack.model import Broker, Postgres
 from hub_tools.stack.state import DataFolder
+from hub_tools.stack.waiting import run_sync
 
 ORDERS = int(os.environ.get("HUB_CHAOS_ORDERS", "60"))
 """Orders per fault; CI takes the default, a release takes thousands."""
 CALM_SECONDS = float(os.environ.get("HUB_CHAOS_CALM_SECONDS", "240"))
 """How long the hub may take to be done after the last fault."""
+
+ROUND_SECONDS = 0.5
+"""Between two looks at the world; the looks themselves cost the machine something."""
 
 ENVIRONMENT = {
     "HUB_CALL_TIMEOUT_SECONDS": "1.5",
@@ -106,6 +112,32 @@ class World:
         answer = self.cluster.api("refund-service").get("/v1/operations/effects?state=DONE&kind=refund&limit=1000")
         return sum(1 for item in answer["items"] if item["request"]["order_reference"] == reference)
 
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Wait until something is seen; fail saying what was not."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"not seen within {seconds:.0f} s: {what}"
+            time.sleep(ROUND_SECONDS)
+
+    def waiting_events(self, service: str) -> int:
+        """Rows in a service's outbox: committed, and not told to the broker yet."""
+        return int(run_sync(self._count(service, "SELECT count(*) FROM outbox")))
+
+    def database_is_missed(self, service: str) -> bool:
+        """Whether a service says that it is not ready because its database is away."""
+        try:
+            self.cluster.api(service).get("/readyz")
+        except ApiError as error:
+            return error.status == 503
+        return False
+
+    async def _count(self, service: str, sql: str) -> int:
+        conn = await asyncpg.connect(self.cluster.dsn(service))
+        try:
+            return int(await conn.fetchval(sql))
+        finally:
+            await conn.close()
+
     def until_done(self, during: Callable[[], None] = lambda: None) -> Outside:
         """Wait until every order is shipped or refused at its marketplace; fail with what is missing."""
         deadline = time.monotonic() + CALM_SECONDS
@@ -118,7 +150,7 @@ class World:
             if not missing and self.settle_doubts() == 0:
                 return outside
             assert time.monotonic() < deadline, self._why(sorted(missing), outside)
-            time.sleep(0.5)
+            time.sleep(ROUND_SECONDS)
 
     def _why(self, missing: list[tuple[str, str]], outside: Outside) -> str:
         lines = [f"{len(missing)} orders are not done, e.g.:"]
