@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from sandbox.config import SandboxSettings
 
 from hub_common.service import ServiceSpec
 from hub_contracts.topics import TOPIC_BY_NAME
+from sandbox.config import SandboxSettings
 
 REPO = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())

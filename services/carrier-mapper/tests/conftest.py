@@ -11,10 +11,10 @@ from uuid import UUID, uuid5
 
 import httpx
 import pytest
-from carrier_mapper.carrier_lists import CarrierLists
-from carrier_mapper.main import SPEC
 from pydantic import SecretStr
 
+from carrier_mapper.carrier_lists import CarrierLists
+from carrier_mapper.main import SPEC
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
 from connector_kit.simulator import FaultRule

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from carrier_mapper.rules_csv import COLUMNS
 
+from carrier_mapper.rules_csv import COLUMNS
 from hub_common.web import assert_all_routes_authenticated
 
 from .conftest import MIRAKL, SHOP, Stage, default, order_id, parcel_id, types

@@ -1,9 +1,10 @@
 """Vectors of every check digit scheme: a wrong formula would flag good numbers and pass mistyped ones."""
 
 import pytest
-from carrier_mapper.checkdigits import CheckScheme, check_character, check_passes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from carrier_mapper.checkdigits import CheckScheme, check_character, check_passes
 
 CHARACTERS = [
     (CheckScheme.S10, "47312482", "9"),

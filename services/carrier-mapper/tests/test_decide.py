@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from carrier_mapper.domain import decide_carrier
 from carrier_mapper.known import load_known_carriers
 from carrier_mapper.model import (
@@ -17,8 +20,6 @@ from carrier_mapper.model import (
     Warned,
 )
 from carrier_mapper.rules import CarrierRule, CarrierTarget, RuleKind
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIST = tuple(
     MarketplaceCarrier(name, name)

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+
 from carrier_mapper.folding import fold_name
 from carrier_mapper.known import Fit, KnownCarrier, KnownCarriers, built_in_carriers, load_known_carriers
 from carrier_mapper.links import link_problem, render_link, required_extras, template_problem

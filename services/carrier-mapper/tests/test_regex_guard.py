@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from carrier_mapper.regex_guard import MAX_PATTERN_LENGTH, PatternError, compile_pattern
 from hypothesis import given
 from hypothesis import strategies as st
+
+from carrier_mapper.regex_guard import MAX_PATTERN_LENGTH, PatternError, compile_pattern
 
 
 @pytest.mark.parametrize(

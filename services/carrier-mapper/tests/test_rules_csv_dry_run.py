@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from carrier_mapper.dry_run import DecisionContext, dry_run
 from carrier_mapper.model import DefaultCarrier, MarketplaceCarrier, ParcelFacts
 from carrier_mapper.regex_guard import PatternError, compile_pattern
 from carrier_mapper.rules import CarrierRule, CarrierTarget, RuleKind, rule_problems, rule_set_problems, strip_marker
 from carrier_mapper.rules_csv import COLUMNS, export_rules, import_rules
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOOD = CarrierRule("r1", "c1", RuleKind.PATTERN, 10, "DPD", pattern=r"\d{14}")
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from carrier_mapper.carrier_lists import CarrierLists, Undecided
-from carrier_mapper.handlers import on_order
-from carrier_mapper.tables import METADATA
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carrier_mapper.carrier_lists import CarrierLists, Undecided
+from carrier_mapper.handlers import on_order
+from carrier_mapper.tables import METADATA
 from connector_mirakl.sandbox.profiles import PROFILES
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState, HubSettings
@@ -23,6 +23,7 @@ from hub_contracts.status import OrderStatus
 from .conftest import MANOMANO, MIRAKL, Stage, default, order_id, parcel_id, types
 
 MAPPED, PARKED, RESUMED = "parcel.carrier_mapped.v1", "work.parked.v1", "work.resumed.v1"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def test_migrated_schema_equals_the_tables(database: str) -> None:
@@ -228,11 +229,9 @@ async def test_a_parcel_waits_for_the_order_that_is_being_stored(stage: Stage) -
     async with stage.harness.runtime.transactions.begin() as tx:
         await on_order(tx, [event])
         parcel = asyncio.create_task(stage.harness.feed((key, stage.parcel("p2"))))
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while not parcel.done() and not await pool.fetchval(waiting):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while not parcel.done() and not await pool.fetchval(WAITING):
+                continue
     await parcel
     assert await stage.harness.parked() == []
 

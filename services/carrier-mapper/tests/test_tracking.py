@@ -1,9 +1,10 @@
 """Reading of the tracking field: what is a number, what is not, and how many there are."""
 
 import pytest
-from carrier_mapper.tracking import RejectReason, normalise_tracking, parse_tracking_field
 from hypothesis import given
 from hypothesis import strategies as st
+
+from carrier_mapper.tracking import RejectReason, normalise_tracking, parse_tracking_field
 
 
 @pytest.mark.parametrize(

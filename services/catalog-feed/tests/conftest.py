@@ -9,9 +9,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+
 from catalog_feed.building import FeedBuilder
 from catalog_feed.main import SPEC
-
 from hub_common.clock import ManualClock
 from hub_common.testing import Harness
 from hub_common.testing.harness import OPERATOR_TOKEN

@@ -8,6 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from catalog_feed.domain import (
     CARRIER_GRID,
     COLUMNS,
@@ -21,8 +24,6 @@ from catalog_feed.domain import (
     write_csv,
 )
 from catalog_feed.products import check_rows, good_ean, read_csv
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import EAN, SHOP
 

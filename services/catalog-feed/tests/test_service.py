@@ -8,8 +8,8 @@ import io
 from typing import Any
 
 import pytest
-from catalog_feed.main import SPEC
 
+from catalog_feed.main import SPEC
 from hub_common.testing.schema import schema_differences
 from hub_contracts.catalog import FeedBlocked, FeedPublished
 from hub_contracts.connections import ConnectionKind

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from connection_registry.main import SPEC
 
+from connection_registry.main import SPEC
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
 from connector_kit.simulator import Simulator

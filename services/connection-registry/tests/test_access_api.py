@@ -9,8 +9,8 @@ from uuid import UUID
 
 import httpx
 import pytest
-from connection_registry.main import SPEC
 
+from connection_registry.main import SPEC
 from hub_common.crypto import Keyring, SealError, generate_key, hash_api_key
 from hub_common.testing import Harness
 from hub_contracts.connections import ConnectionChanged

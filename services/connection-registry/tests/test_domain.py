@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from connection_registry.domain import ShopSeen, Situation, Step, StepRefused, checklist, next_state, unmet
 
+from connection_registry.domain import ShopSeen, Situation, Step, StepRefused, checklist, next_state, unmet
 from hub_contracts.connections import (
     CarrierSettings,
     ConnectionKind,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from connection_registry.domain import ShopSeen
-from connection_registry.links import MAX_LINKS, Link, RawLink, RowError, check_links, read_csv, write_csv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connection_registry.domain import ShopSeen
+from connection_registry.links import MAX_LINKS, Link, RawLink, RowError, check_links, read_csv, write_csv
 from hub_contracts.orders import Environment
 
 SHOP, MARKET = UUID(int=1), UUID(int=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from connection_registry.tables import METADATA
-
 from hub_common.testing.schema import schema_differences
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from connection_registry.requests import draw_quantity
 
+from connection_registry.requests import draw_quantity
 from hub_common.ids import SeededIds
 from hub_contracts.connections import BackfillRequested, TestOrderRequested
 

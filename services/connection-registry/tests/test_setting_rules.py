@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from connection_registry.setting_rules import broken_limits, merge, paths, unknown_names
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connection_registry.setting_rules import broken_limits, merge, paths, unknown_names
 from hub_contracts.connections import HubSettings
 
 JSON = st.recursive(

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from connection_registry.store import LOCK_CREDENTIALS
 
+from connection_registry.store import LOCK_CREDENTIALS
 from connector_kit.capabilities import Verification
 from connector_kit.http import NotSent
 from hub_contracts.connections import ConnectionChanged

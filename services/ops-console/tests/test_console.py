@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from ops_console.domain import masked, timeline
-from ops_console.main import SPEC
 
 from hub_common.kafka.records import InRecord
 from hub_common.testing import Harness
@@ -20,6 +18,8 @@ from hub_contracts.envelope import encode_headers
 from hub_contracts.examples import EXAMPLE_BY_TYPE, EXAMPLES
 from hub_contracts.orders import OrderCustomerRecorded
 from hub_tools.run.api import Api, ApiError
+from ops_console.domain import masked, timeline
+from ops_console.main import SPEC
 
 TABLES = ("story_events", "orders", "tracking_numbers", "parked_items", "doubts")
 

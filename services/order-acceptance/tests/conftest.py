@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from order_acceptance.main import SPEC
 from pydantic import SecretStr
 
 from connector_kit.capabilities import SandboxOptions
@@ -27,6 +26,7 @@ from hub_contracts.connections import (
     SkuSettings,
 )
 from hub_contracts.orders import Environment, OrderReceived
+from order_acceptance.main import SPEC
 
 CONNECTION = UUID(int=11)
 SHOP = UUID(int=12)

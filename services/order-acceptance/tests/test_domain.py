@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_acceptance.domain import Facts, KnownOffer, Verdict, by_person, decide
 
 from hub_contracts.acceptances import DecidedBy, Decision
 from hub_contracts.base import Money
 from hub_contracts.connections import AcceptancePolicy
 from hub_contracts.orders import Environment, OrderLine, OrderSnapshot
 from hub_contracts.status import OrderStatus
+from order_acceptance.domain import Facts, KnownOffer, Verdict, by_person, decide
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 

@@ -11,8 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from order_ingest.main import SPEC
-from order_ingest.pollers import Pollers, pollers_of
 from pydantic import SecretStr
 
 from connector_kit.capabilities import (
@@ -37,6 +35,8 @@ from hub_contracts.connections import (
     ImportSettings,
 )
 from hub_contracts.orders import Environment
+from order_ingest.main import SPEC
+from order_ingest.pollers import Pollers, pollers_of
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 IMPORT_FROM = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_ingest.domain import Finding, Rules, Seen, Skip, Stored, accept_by, customer_digest, judge
 
 from hub_contracts.base import Money
 from hub_contracts.envelope import Origin
@@ -25,6 +24,7 @@ from hub_contracts.orders import (
     OrderStatusChanged,
 )
 from hub_contracts.status import OPEN, TRANSITIONS, OrderStatus, TransitionNotAllowed, path_between
+from order_ingest.domain import Finding, Rules, Seen, Skip, Stored, accept_by, customer_digest, judge
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 ORDER, CONNECTION = UUID(int=1), UUID(int=2)

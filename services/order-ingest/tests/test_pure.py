@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from connector_kit.capabilities import RawOrder
+from connector_kit.http import BadAnswer, NotSent
+from hub_common.clock import ManualClock
 from order_ingest import listing
 from order_ingest.answers import LastAnswer, Trouble, failure_of
 from order_ingest.listing import Page, read_listing
@@ -24,10 +28,6 @@ from order_ingest.windows import (
     poll_window,
     reread_due,
 )
-
-from connector_kit.capabilities import RawOrder
-from connector_kit.http import BadAnswer, NotSent
-from hub_common.clock import ManualClock
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 LAG = timedelta(hours=3)

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from order_ingest import intake, reader
-from order_ingest.main import SPEC
-from order_ingest.pollers import pollers_of
 
 from hub_common.connections import UPSERT
 from hub_common.runtime import Runtime
 from hub_contracts.connections import ConnectionState
+from order_ingest import intake, reader
+from order_ingest.main import SPEC
+from order_ingest.pollers import pollers_of
 
 MANY = 10_000
 

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from order_router.main import SPEC
 
 from hub_common.testing import Harness
 from hub_common.testing.harness import OPERATOR_TOKEN
@@ -37,6 +36,7 @@ from hub_contracts.orders import (
 )
 from hub_contracts.status import OrderStatus
 from hub_contracts.stock import OfferChanged
+from order_router.main import SPEC
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SHIP_BY = NOW + timedelta(days=2)

@@ -9,14 +9,14 @@ from uuid import UUID, uuid5
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_router.domain import Choice, Facts, Link, Shop, decide
-from order_router.matching import Match, fold, match
-from order_router.telling import routes_of
 
 from hub_contracts.base import Money
 from hub_contracts.connections import ConnectionState, RoutingRule, SkuSettings
 from hub_contracts.orders import Environment, OrderLine, OrderSnapshot
 from hub_contracts.status import OrderStatus
+from order_router.domain import Choice, Facts, Link, Shop, decide
+from order_router.matching import Match, fold, match
+from order_router.telling import routes_of
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SPACE = UUID(int=1)

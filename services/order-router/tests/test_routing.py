@@ -9,8 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from order_router.deciding import advance
-from order_router.handlers import on_own_routed
 
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState, RoutingRule
@@ -20,6 +18,8 @@ from hub_contracts.orders import FulfilledBy
 from hub_contracts.routes import OrderRouted, RouteCancelled
 from hub_contracts.status import OrderStatus
 from hub_contracts.work import WorkParked
+from order_router.deciding import advance
+from order_router.handlers import on_own_routed
 
 S = OrderStatus
 

@@ -11,8 +11,6 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from refund_service.main import SPEC
-from refund_service.reasons import ReasonLists, Waiting
 
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
@@ -35,6 +33,8 @@ from hub_contracts.orders import Environment, OrderChanged, OrderReceived, Order
 from hub_contracts.shop_activity import CancellationRequested, LineQuantity, ReturnLine, ReturnReported
 from hub_contracts.work import WorkParked, WorkResumed
 from hub_tools.run.api import Api
+from refund_service.main import SPEC
+from refund_service.reasons import ReasonLists, Waiting
 
 CONNECTION = UUID(int=21)
 SHOP = UUID(int=22)

@@ -9,16 +9,16 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refund_service.domain import Ask, Balance, BoughtLine, Obstacle, Order, Want, fit_level, price
-from refund_service.domain_cancel import CancelPlan, cancel_code, decide_cancellation
-from refund_service.domain_observed import OwnRefund, corrections
-from refund_service.domain_returns import Rules, Stated, choose_reason, decide, merged
-from refund_service.money import Sums, is_payable, minor_unit, part, shipping_part, tax_parts
 
 from hub_contracts.connections import RefundSettings
 from hub_contracts.orders import Environment, FulfilledBy, ObservedRefund, Tax, TaxMode
 from hub_contracts.shop_activity import ReturnLine
 from hub_contracts.status import OrderStatus
+from refund_service.domain import Ask, Balance, BoughtLine, Obstacle, Order, Want, fit_level, price
+from refund_service.domain_cancel import CancelPlan, cancel_code, decide_cancellation
+from refund_service.domain_observed import OwnRefund, corrections
+from refund_service.domain_returns import Rules, Stated, choose_reason, decide, merged
+from refund_service.money import Sums, is_payable, minor_unit, part, shipping_part, tax_parts
 
 D = Decimal
 LINE = BoughtLine("L", "SKU", 3, D("10.00"), D("30.00"), D("5.90"), (), (), OrderStatus.SHIPPED, None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from uuid import UUID
 
+import asyncpg
 import pytest
-from refund_service.main import SPEC
-from refund_service.replay import on_ended, on_requested
 
 from connector_kit.simulator import FaultRule
 from hub_common.testing.schema import schema_differences
@@ -20,6 +20,9 @@ from hub_contracts.orders import (
 )
 from hub_contracts.refunds import RefundConfirmed, RefundRejected, RefundRequested
 from hub_contracts.status import OrderStatus
+from refund_service import store
+from refund_service.main import SPEC
+from refund_service.replay import on_ended, on_requested
 
 from .conftest import CONNECTION, Stage, part
 
@@ -312,3 +315,48 @@ async def test_a_service_rebuilt_from_events_knows_its_refunds_and_sends_nothing
     await mirakl.take_back(order, refund_shipping=True, stage="inspected")
     await mirakl.settle(1)
     assert len(mirakl.applied("refund")) == 1
+
+
+async def test_a_word_on_refundable_lines_does_not_outlive_its_status(mirakl: Stage) -> None:
+    """Only the status is told as SHIPPED; that the line was not refundable belongs to the status before."""
+    await mirakl.ready()
+    reference = mirakl.sold(status="SHIPPING")
+    order = await mirakl.arrive(reference)
+    assert order.lines[0].refundable is False
+    await mirakl.take_back(order)
+    changed = OrderStatusChanged(
+        order_id=order.order_id,
+        connection_id=CONNECTION,
+        environment=order.environment,
+        from_status=OrderStatus.PREPARATION,
+        to_status=OrderStatus.SHIPPED,
+        trigger="all_units_shipped",
+        marketplace_status="SHIPPED",
+        lines=tuple(
+            LineStatus(line_id=line.line_id, status=OrderStatus.SHIPPED, marketplace_status="SHIPPED")
+            for line in order.lines
+        ),
+        marketplace_updated_at=mirakl.clock.now(),
+    )
+    await mirakl.harness.feed((order.order_id, changed))
+    assert len(await mirakl.told(RefundRequested)) == 1
+
+
+async def test_two_facts_stored_at_the_same_moment_do_not_overlook_each_other(mirakl: Stage) -> None:
+    await mirakl.ready()
+    inbox, harness = mirakl.harness.runtime.inbox, mirakl.harness
+    orders = [await mirakl.snapshot(mirakl.sold()) for _ in range(5)]
+    for order in orders:
+        facts = (OrderReceived(order=order, snapshot_id=UUID(int=1)), mirakl.returned(order))
+        records = [harness.record(order.order_id, fact) for fact in facts]
+        await asyncio.gather(*(inbox.process([record]) for record in records))
+    asked = await mirakl.told(RefundRequested)
+    assert sorted(each.order_id for each in asked) == sorted(order.order_id for order in orders)
+    # The one that came first held the other back until it was written down.
+    async with harness.runtime.transactions.begin() as first:
+        await store.lock(first.conn, [orders[0].order_id])
+        async with harness.runtime.pool.acquire() as other:
+            with pytest.raises(asyncpg.PostgresError):
+                async with other.transaction():
+                    await other.execute("SET LOCAL lock_timeout = '50ms'")
+                    await store.lock(other, [orders[0].order_id])  # type: ignore[arg-type]

@@ -15,16 +15,16 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sandbox.app import build_app
-from sandbox.config import SandboxSettings
-from sandbox.main import ForbiddenHere, build_server, main
-from sandbox.simulators import Simulators, build_simulators
 
 from connector_kit.discovery import load_connectors
 from connector_kit.simulator import Faults, Record, control_routes
 from hub_common.clock import ManualClock
 from hub_common.run import EXIT_NOT_READY, EXIT_USAGE
 from hub_common.web import WebServer
+from sandbox.app import build_app
+from sandbox.config import SandboxSettings
+from sandbox.main import ForbiddenHere, build_server, main
+from sandbox.simulators import Simulators, build_simulators
 
 
 class FakeSimulator:

@@ -12,7 +12,6 @@ from uuid import UUID, uuid5
 import httpx
 import pytest
 from pydantic import SecretStr
-from shipment_notifier.main import SPEC
 
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
@@ -31,6 +30,7 @@ from hub_contracts.shop_activity import LineQuantity
 from hub_contracts.status import OrderStatus
 from hub_tools.stack.databases import create_database, drop_database
 from hub_tools.stack.waiting import run_sync
+from shipment_notifier.main import SPEC
 
 CONNECTION = {"mirakl": UUID(int=31), "manomano": UUID(int=32), "single": UUID(int=33)}
 KEYS = {"mirakl": "mirakl-sandbox-key", "manomano": "manomano-sandbox-key", "single": "none"}

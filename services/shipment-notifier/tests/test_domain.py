@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shipment_notifier.domain import Content, Kind, Line, Order, Parcel, Plan, Sent, covers, notified_units, plan
 
 from hub_contracts.orders import Environment
 from hub_contracts.status import OrderStatus as S
+from shipment_notifier.domain import Content, Kind, Line, Order, Parcel, Plan, Sent, covers, notified_units, plan
 
 SANDBOX = Environment.SANDBOX
 

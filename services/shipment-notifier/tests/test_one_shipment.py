@@ -11,7 +11,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from shipment_notifier.main import SPEC
 
 from connector_kit.capabilities import ConnectionContext, SandboxOptions
 from connector_kit.discovery import load_connectors
@@ -26,6 +25,7 @@ from hub_contracts.connections import ConnectionKind
 from hub_contracts.ids import order_id_for
 from hub_contracts.orders import Environment, OrderLine, OrderSnapshot
 from hub_contracts.status import OrderStatus
+from shipment_notifier.main import SPEC
 
 from .conftest import CONNECTION, Stage, of, parcel_id
 

@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from shipment_notifier.handlers import on_order
-from shipment_notifier.tables import METADATA
 
 from hub_common.deadlines import DeadlineClock
 from hub_common.testing.schema import schema_differences
@@ -19,6 +17,8 @@ from hub_contracts.connections import ConnectionState, HubSettings
 from hub_contracts.envelope import Event, Origin, decode_headers
 from hub_contracts.orders import Environment, FulfilledBy, OrderReceived, OrderSnapshot
 from hub_contracts.status import OrderStatus
+from shipment_notifier.handlers import on_order
+from shipment_notifier.tables import METADATA
 
 from .conftest import Stage, of, parcel_id
 
@@ -29,6 +29,9 @@ APPROACHING, MISSED = "order.deadline_approaching.v1", "order.deadline_missed.v1
 
 async def states(stage: Stage) -> list[str]:
     return [effect["state"] for effect in await stage.harness.effects("ship")]
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def test_migrated_schema_equals_the_tables(database: str) -> None:
@@ -97,12 +100,12 @@ async def test_a_parcel_waits_for_the_order_that_is_being_stored(stage: Stage) -
     await stage.ship(order, "p1", (2, 0))
     received = OrderReceived(order=order, snapshot_id=UUID(int=1))
     event = Event(decode_headers(stage.harness.record(order.order_id, received).headers), received)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with stage.harness.runtime.transactions.begin() as tx:
         await on_order(tx, [event])
         parcel = asyncio.create_task(stage.ship(order, "p2", (0, 1)))
-        while not parcel.done() and not await stage.harness.runtime.pool.fetchval(waiting):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while not parcel.done() and not await stage.harness.runtime.pool.fetchval(WAITING):
+                continue
     await parcel
     assert await states(stage) == ["PLANNED", "PLANNED"]
 

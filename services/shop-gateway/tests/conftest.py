@@ -6,7 +6,6 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from shop_gateway.main import SPEC
 
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
@@ -16,6 +15,7 @@ from hub_common.testing import Harness
 from hub_common.web import WebServer
 from hub_tools.stack.databases import create_database, drop_database
 from hub_tools.stack.waiting import run_sync
+from shop_gateway.main import SPEC
 
 from .world import SECRET, Stage
 

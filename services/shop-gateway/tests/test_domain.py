@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shop_gateway.domain import (
     NamedUnits,
     OrderedLine,

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import httpx
 from pydantic import SecretStr
-from shop_gateway.duties import Caretaker
 from standardwebhooks.webhooks import Webhook
 
 from hub_common.crypto import new_api_key
@@ -23,6 +22,7 @@ from hub_contracts.connections import ConnectionChanged, ConnectionKind, Connect
 from hub_contracts.ids import order_id_for, route_id_for
 from hub_contracts.orders import Address, Environment, OrderCustomerRecorded
 from hub_contracts.routes import OrderRouted, Route, RouteCancelled, RouteLine
+from shop_gateway.duties import Caretaker
 
 MARKETPLACE = UUID("00000000-0000-4000-8000-0000000000a1")
 SHOP = UUID("00000000-0000-4000-8000-0000000000b1")

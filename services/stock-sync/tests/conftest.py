@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from stock_sync.main import SPEC
 
 from connector_kit.capabilities import SandboxOptions
 from connector_kit.discovery import connector
@@ -42,6 +41,7 @@ from hub_contracts.orders import (
 )
 from hub_contracts.shop_activity import PriceReported, ShopOrderCancelled, ShopOrderCreated, StockReported
 from hub_contracts.status import OrderStatus
+from stock_sync.main import SPEC
 
 MARKET, OTHER_MARKET = UUID(int=11), UUID(int=12)
 SHOP, OTHER_SHOP = UUID(int=21), UUID(int=22)

@@ -9,6 +9,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hub_contracts.connections import StockSettings
+from hub_contracts.status import OPEN, OrderStatus
 from stock_sync.csvfile import read_levels
 from stock_sync.domain import (
     Claim,
@@ -26,9 +29,6 @@ from stock_sync.domain import (
     withdrawn,
 )
 from stock_sync.serving import Account, Served, Serving, pass_through_pairs, serve
-
-from hub_contracts.connections import StockSettings
-from hub_contracts.status import OPEN, OrderStatus
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 OPEN_CHANNEL = Pushing("", "")

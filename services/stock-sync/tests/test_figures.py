@@ -7,7 +7,6 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
-from stock_sync.main import SPEC
 
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState
@@ -15,6 +14,7 @@ from hub_contracts.envelope import Origin
 from hub_contracts.orders import Environment, FulfilledBy, OrderChanged
 from hub_contracts.stock import OfferChanged
 from hub_contracts.work import WorkParked, WorkResumed
+from stock_sync.main import SPEC
 
 from .conftest import MARKET, OTHER_MARKET, OTHER_SHOP, SHOP, Stage
 

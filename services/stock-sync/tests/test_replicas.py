@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from stock_sync.main import SPEC
-
 from hub_common.testing import Harness
+from stock_sync.main import SPEC
 
 from .conftest import Stage
 
