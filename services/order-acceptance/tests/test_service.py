@@ -9,14 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from order_acceptance.clock import last_resort
-from order_acceptance.main import SPEC
-
-Stage = Any
-"""The fixture `stage`; its class lives in the conftest, which cannot be imported from here."""
-CONNECTION = UUID(int=11)
-SHOP = UUID(int=12)
-
 from connector_kit.simulator import FaultRule
 from hub_common.deadlines import DeadlineClock
 from hub_common.testing.harness import OPERATOR_TOKEN
@@ -30,6 +22,13 @@ from hub_contracts.status import OrderStatus
 from hub_contracts.stock import OfferChanged
 from hub_contracts.work import DeadlineApproaching, DeadlineMissed, WorkParked, WorkResumed
 from hub_tools.run.api import Api, ApiError
+from order_acceptance.clock import last_resort
+from order_acceptance.main import SPEC
+
+Stage = Any
+"""The fixture `stage`; its class lives in the conftest, which cannot be imported from here."""
+CONNECTION = UUID(int=11)
+SHOP = UUID(int=12)
 
 
 def offer(stage: Stage, sku: str, on_hand: int, price: str | None = None) -> tuple[str, OfferChanged]:
