@@ -27,6 +27,8 @@ from connector_generic_shop.fields import (
     When,
 )
 
+MAX_ITEMS = 5_000
+"""Stock or prices in one post: a mid-size catalogue in a few posts, each well below the size limit of a body."""
 MAX_LINES = 1_000
 """Lines or items in one post; larger sets are posted in parts. Keeps one post within one short transaction."""
 
@@ -193,7 +195,7 @@ class StockPost(Posted):
     """Stock as counted at `reported_at`. An older count never replaces a newer one."""
 
     MOMENT: ClassVar[str | None] = "reported_at"
-    items: tuple[StockItem, ...] = Field(min_length=1, max_length=MAX_LINES)
+    items: tuple[StockItem, ...] = Field(min_length=1, max_length=MAX_ITEMS)
     """SKUs that are not listed keep their stock."""
     reported_at: When
 
@@ -233,7 +235,7 @@ class PricePost(Posted):
     """Prices valid from `reported_at`. An older one never replaces a newer one."""
 
     MOMENT: ClassVar[str | None] = "reported_at"
-    items: tuple[PriceItem, ...] = Field(min_length=1, max_length=MAX_LINES)
+    items: tuple[PriceItem, ...] = Field(min_length=1, max_length=MAX_ITEMS)
     """SKUs that are not listed keep their price."""
     reported_at: When
 
