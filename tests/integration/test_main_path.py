@@ -227,8 +227,8 @@ def test_nothing_is_done_twice_lost_or_left_unexplained(hub: Hub, played: Played
     }
     assert invented <= known
     unexplained = hub.console.get("/v1/unexplained?older_than_seconds=0")["items"]
-    assert [row["reference"] for row in unexplained if row["reference"] in {reference for _, reference in invented}] == []
-    letters = {
-        name: hub.cluster.api(name).get("/v1/operations/dead-letters")["items"] for name in hub.cluster.specs
-    }
+    assert [
+        row["reference"] for row in unexplained if row["reference"] in {reference for _, reference in invented}
+    ] == []
+    letters = {name: hub.cluster.api(name).get("/v1/operations/dead-letters")["items"] for name in hub.cluster.specs}
     assert {name: found for name, found in letters.items() if found} == {}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carrier_mapper.carrier_lists import CarrierLists, Undecided
-from carrier_mapper.handlers import on_order
+from carrier_mapper.handlers import on_parcel
 from carrier_mapper.tables import METADATA
 from connector_mirakl.sandbox.profiles import PROFILES
 from hub_common.testing.schema import schema_differences
@@ -220,19 +220,19 @@ async def test_what_a_person_closed_comes_back_with_a_correction_only(stage: Sta
     assert types(await stage.hand_over("p1", tracking_number="QQ12345678901")) == [PARKED]
 
 
-async def test_a_parcel_waits_for_the_order_that_is_being_stored(stage: Stage) -> None:
+async def test_an_order_waits_for_the_parcel_that_is_being_stored(stage: Stage) -> None:
     await stage.connect(carriers=default("DPD"))
     await stage.hand_over("p1")
-    key = order_id("o1")
-    event = Event(decode_headers(stage.harness.record(key, stage.order("o1")).headers), stage.order("o1"))
+    key, parcel = order_id("o1"), stage.parcel("p2")
+    event = Event(decode_headers(stage.harness.record(key, parcel).headers), parcel)
     pool = stage.harness.runtime.pool
     async with stage.harness.runtime.transactions.begin() as tx:
-        await on_order(tx, [event])
-        parcel = asyncio.create_task(stage.harness.feed((key, stage.parcel("p2"))))
+        await on_parcel(tx, [event])
+        order = asyncio.create_task(stage.know("o1"))
         async with asyncio.timeout(30):
-            while not parcel.done() and not await pool.fetchval(WAITING):
+            while not order.done() and not await pool.fetchval(WAITING):
                 continue
-    await parcel
+    await order
     assert await stage.harness.parked() == []
 
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from hub_common.replay import Compared, ReplayPlan
+from hub_common.replay_parked import CONNECTIONS
 from hub_common.service import ServiceSpec
 from hub_contracts.topics import TOPICS
 from ops_console.api import routers
 from ops_console.handlers import ROUTES
 from ops_console.tables import METADATA
+
+COMPACTED = ", ".join(f"'{topic.name}'" for topic in TOPICS if topic.compacted)
+"""Topics that forget all but the newest event of a key, so that the story once heard cannot be heard again."""
+
+REPLAY = ReplayPlan(
+    tables=(
+        Compared(
+            "story_events",
+            ignore={"received_at": "when this database was written to"},
+            instead={"origin": "CASE origin WHEN 'replay' THEN 'live' ELSE origin END"},
+            where=f"topic NOT IN ({COMPACTED})",
+        ),
+        Compared("orders", ignore={"live": "a replayed order counts as not live; story_events.origin is compared"}),
+        Compared("tracking_numbers"),
+        Compared("parked_items"),
+        Compared("doubts"),
+        CONNECTIONS,
+    ),
+    left_out={"parked": "the console parks nothing of its own"},
+)
 
 SPEC = ServiceSpec(
     name="ops-console",
@@ -16,4 +38,5 @@ SPEC = ServiceSpec(
     routes=ROUTES,
     metadata=METADATA,
     routers=routers,
+    replay=REPLAY,
 )

@@ -75,7 +75,7 @@ def decide(order: OrderSnapshot, policy: AcceptancePolicy, facts: Facts) -> Verd
     for line in order.lines:
         _linked(trial, line, policy, facts)
         _stock(trial, line, policy, facts)
-        _price(trial, line, policy, facts)
+        _price(trial, order, line, policy, facts)
     return _conclude(order, policy, facts, trial)
 
 
@@ -163,9 +163,12 @@ def _stock(trial: _Trial, line: OrderLine, policy: AcceptancePolicy, facts: Fact
         trial.bad_lines.setdefault(line.line_id, "stock_available")
 
 
-def _price(trial: _Trial, line: OrderLine, policy: AcceptancePolicy, facts: Facts) -> None:
+def _price(trial: _Trial, order: OrderSnapshot, line: OrderLine, policy: AcceptancePolicy, facts: Facts) -> None:
     offer = facts.offers.get(line.offer_sku)
     inputs: dict[str, object] = {"line": line.line_id, "sku": line.offer_sku, "paid": line.unit_price.amount}
+    if order.is_test:
+        trial.tell("price_within_tolerance", "skipped", "nobody pays the price of a test order", **inputs)
+        return
     if offer is None or offer.price is None:
         trial.tell("price_within_tolerance", "skipped", "no price is known for this SKU", **inputs)
         return

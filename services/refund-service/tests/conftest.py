@@ -126,6 +126,13 @@ class Stage:
         await self.harness.feed((order.order_id, data))
         return order
 
+    @staticmethod
+    def part(order: OrderSnapshot, quantity: int, at: int = 0, **more: Any) -> ReturnLine:
+        """Some units of a line coming back."""
+        amount = more.pop("amount", None)
+        money = Decimal(amount) if amount is not None else None
+        return ReturnLine(line_id=order.lines[at].line_id, quantity=quantity, amount=money, **more)
+
     def returned(
         self, order: OrderSnapshot, *lines: ReturnLine, stage: str = "received", **more: Any
     ) -> ReturnReported:
@@ -234,10 +241,3 @@ async def manomano(database: str) -> AsyncIterator[Stage]:
 async def mirakl(database: str) -> AsyncIterator[Stage]:
     async for stage in _stage("mirakl", database):
         yield stage
-
-
-def part(order: OrderSnapshot, quantity: int, at: int = 0, **more: Any) -> ReturnLine:
-    """Some units of a line coming back."""
-    amount = more.pop("amount", None)
-    money = Decimal(amount) if amount is not None else None
-    return ReturnLine(line_id=order.lines[at].line_id, quantity=quantity, amount=money, **more)

@@ -11,7 +11,8 @@ from hub_contracts.orders import FulfilledBy, OrderSnapshot
 from hub_contracts.refunds import RefundRequested
 from hub_tools.run.api import ApiError
 
-from .conftest import Stage, part
+Stage = Any
+"""The fixtures `mirakl` and `manomano`; their class lives in the conftest, which cannot be imported from here."""
 
 
 async def refused(stage: Stage, order_id: UUID, body: dict[str, Any]) -> ApiError:
@@ -95,7 +96,7 @@ async def test_a_marketplace_of_whole_units_takes_no_free_amount(manomano: Stage
 async def test_a_refund_by_hand_closes_the_return_that_it_answers(mirakl: Stage) -> None:
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold())
-    event = await mirakl.take_back(order, part(order, 1, amount="99.00"))
+    event = await mirakl.take_back(order, mirakl.part(order, 1, amount="99.00"))
     assert await mirakl.parked() == ["exceeds_paid"]
     await mirakl.post(f"/v1/orders/{order.order_id}/refunds", wish(order, 1, return_id=str(event.return_id)))
     await mirakl.settle()

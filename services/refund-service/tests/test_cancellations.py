@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from connector_kit.simulator import FaultRule
@@ -10,7 +12,9 @@ from hub_contracts.orders import FulfilledBy
 from hub_contracts.refunds import CancellationConfirmed, CancellationRejected, RefundRequested
 from hub_contracts.shop_activity import LineQuantity
 
-from .conftest import Stage, part
+Stage = Any
+"""The fixtures `mirakl` and `manomano`; their class lives in the conftest, which cannot be imported from here."""
+
 
 POLICY = RefundSettings(default_reason="17", cancel_default_reason="35")
 
@@ -38,7 +42,7 @@ async def test_some_units_are_cancelled_and_the_rest_can_still_be_refunded(mirak
     line = (await mirakl.ledger(order))[order.lines[0].line_id]
     assert line["cancelled"] == {"quantity": 1, "amount": "10.00", "shipping_amount": "1.97"}
     assert line["open"] == {"quantity": 2, "amount": "20.00", "shipping_amount": "3.93"}
-    await mirakl.take_back(order, part(order, 3))
+    await mirakl.take_back(order, mirakl.part(order, 3))
     assert await mirakl.parked() == ["exceeds_paid"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,7 @@ from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import RefundSettings
 from hub_contracts.envelope import Event, Origin, decode_headers
 from hub_contracts.orders import (
+    LineStatus,
     ObservedRefund,
     OrderReceived,
     OrderStatusChanged,
@@ -24,7 +26,9 @@ from refund_service import store
 from refund_service.main import SPEC
 from refund_service.replay import on_ended, on_requested
 
-from .conftest import CONNECTION, Stage, part
+Stage = Any
+"""The fixtures `mirakl` and `manomano`; their class lives in the conftest, which cannot be imported from here."""
+CONNECTION = UUID(int=21)
 
 
 async def test_migrated_schema_is_what_the_code_believes(mirakl: Stage) -> None:
@@ -43,9 +47,9 @@ async def test_the_ledger_only_grows(mirakl: Stage) -> None:
 async def test_a_partial_return_is_refunded_once_at_mirakl(mirakl: Stage) -> None:
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold(("A", "10.00", 3)))
-    event = await mirakl.take_back(order, part(order, 1), refund_shipping=True)
+    event = await mirakl.take_back(order, mirakl.part(order, 1), refund_shipping=True)
     await mirakl.harness.feed((order.order_id, event))
-    await mirakl.take_back(order, part(order, 1), refund_shipping=True, stage="inspected")
+    await mirakl.take_back(order, mirakl.part(order, 1), refund_shipping=True, stage="inspected")
     await mirakl.settle()
     [applied] = mirakl.applied("refund")
     assert (Decimal(applied.detail["amount"]), applied.detail["shipping_amount"]) == (Decimal(10), "1.97")
@@ -62,7 +66,7 @@ async def test_the_last_units_get_the_rest_of_the_shipping(mirakl: Stage) -> Non
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold(("A", "10.00", 3)))
     for number in (1, 2, 3):
-        await mirakl.take_back(order, part(order, 1), refund_shipping=True, reference=f"R{number}")
+        await mirakl.take_back(order, mirakl.part(order, 1), refund_shipping=True, reference=f"R{number}")
     await mirakl.settle(6)
     shipping = [entry.detail["shipping_amount"] for entry in mirakl.applied("refund")]
     assert shipping == ["1.97", "1.97", "1.96"]
@@ -73,7 +77,7 @@ async def test_the_last_units_get_the_rest_of_the_shipping(mirakl: Stage) -> Non
 async def test_a_full_refund_at_manomano_asks_units_and_shipping(manomano: Stage) -> None:
     await manomano.ready()
     order = await manomano.arrive(manomano.sold(("A", "10.00", 2), ("B", "5.00", 1)))
-    await manomano.take_back(order, part(order, 2), part(order, 1, 1), refund_shipping=True)
+    await manomano.take_back(order, manomano.part(order, 2), manomano.part(order, 1, 1), refund_shipping=True)
     await manomano.settle()
     [applied] = manomano.applied("refund")
     assert applied.detail["units"] == {"A": 2, "B": 1}
@@ -206,7 +210,7 @@ async def test_a_refund_made_by_hand_is_not_made_again(mirakl: Stage) -> None:
     line = (await mirakl.ledger(order))[order.lines[0].line_id]
     assert line["refunded_elsewhere"]["amount"] == "10.00"
     assert line["open"]["quantity"] == 2
-    await mirakl.take_back(order, part(order, 3), reference="R2")
+    await mirakl.take_back(order, mirakl.part(order, 3), reference="R2")
     assert await mirakl.told(RefundRequested) == []
 
 
@@ -223,7 +227,7 @@ async def test_our_own_refund_seen_at_the_marketplace_is_counted_once(mirakl: St
     line = (await mirakl.ledger(order))[order.lines[0].line_id]
     assert line["refunded_elsewhere"]["amount"] == "0.00"
     assert line["open"]["amount"] == "20.00"
-    await mirakl.take_back(order, part(order, 2), reference="R2")
+    await mirakl.take_back(order, mirakl.part(order, 2), reference="R2")
     await mirakl.settle()
     assert len(mirakl.applied("refund")) == 2
     assert await mirakl.parked() == []
@@ -356,7 +360,7 @@ async def test_two_facts_stored_at_the_same_moment_do_not_overlook_each_other(mi
     async with harness.runtime.transactions.begin() as first:
         await store.lock(first.conn, [orders[0].order_id])
         async with harness.runtime.pool.acquire() as other:
-            with pytest.raises(asyncpg.PostgresError):
-                async with other.transaction():
-                    await other.execute("SET LOCAL lock_timeout = '50ms'")
-                    await store.lock(other, [orders[0].order_id])  # type: ignore[arg-type]
+            await other.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await store.lock(other, [orders[0].order_id])  # type: ignore[arg-type]
+            await other.execute("RESET lock_timeout")

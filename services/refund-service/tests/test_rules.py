@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -17,7 +19,9 @@ from hub_contracts.orders import (
 )
 from hub_contracts.refunds import RefundConfirmed, RefundRequested
 
-from .conftest import CONNECTION, Stage, part
+Stage = Any
+"""The fixtures `mirakl` and `manomano`; their class lives in the conftest, which cannot be imported from here."""
+CONNECTION = UUID(int=21)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +47,8 @@ async def test_the_policy_says_at_which_stage(mirakl: Stage, policy: str, stages
 async def test_a_later_stage_adds_only_the_difference(mirakl: Stage) -> None:
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold(("A", "10.00", 3), ("B", "4.50", 2)))
-    await mirakl.take_back(order, part(order, 1))
-    await mirakl.take_back(order, part(order, 2), part(order, 1, 1), stage="inspected")
+    await mirakl.take_back(order, mirakl.part(order, 1))
+    await mirakl.take_back(order, mirakl.part(order, 2), mirakl.part(order, 1, 1), stage="inspected")
     await mirakl.settle(4)
     asked = await mirakl.told(RefundRequested)
     assert [[(line.quantity, line.amount) for line in each.lines] for each in asked] == [
@@ -58,7 +62,7 @@ async def test_a_later_stage_adds_only_the_difference(mirakl: Stage) -> None:
 async def test_given_amounts_are_refunded_where_the_marketplace_can(mirakl: Stage) -> None:
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold())
-    await mirakl.take_back(order, part(order, 1, amount="7.35"))
+    await mirakl.take_back(order, mirakl.part(order, 1, amount="7.35"))
     await mirakl.settle()
     assert [entry.detail["amount"] for entry in mirakl.applied("refund")] == ["7.35"]
 
@@ -66,9 +70,9 @@ async def test_given_amounts_are_refunded_where_the_marketplace_can(mirakl: Stag
 async def test_given_amounts_are_parked_where_it_cannot(manomano: Stage) -> None:
     await manomano.ready()
     order = await manomano.arrive(manomano.sold())
-    await manomano.take_back(order, part(order, 1, amount="7.35"))
+    await manomano.take_back(order, manomano.part(order, 1, amount="7.35"))
     assert await manomano.parked() == ["amount_unsupported"]
-    await manomano.take_back(order, part(order, 1, amount="10.00"))
+    await manomano.take_back(order, manomano.part(order, 1, amount="10.00"))
     assert await manomano.parked() == []
     await manomano.settle()
     assert len(manomano.applied("refund")) == 1
@@ -77,8 +81,8 @@ async def test_given_amounts_are_parked_where_it_cannot(manomano: Stage) -> None
 async def test_more_than_was_paid_is_parked(mirakl: Stage) -> None:
     await mirakl.ready()
     order = await mirakl.arrive(mirakl.sold())
-    await mirakl.take_back(order, part(order, 4), reference="R1")
-    await mirakl.take_back(order, part(order, 1, amount="30.01"), reference="R2")
+    await mirakl.take_back(order, mirakl.part(order, 4), reference="R1")
+    await mirakl.take_back(order, mirakl.part(order, 1, amount="30.01"), reference="R2")
     assert await mirakl.parked() == ["exceeds_paid", "exceeds_paid"]
     assert await mirakl.told(RefundRequested) == []
 
@@ -94,8 +98,8 @@ async def test_a_cancelled_order_is_not_refunded(mirakl: Stage) -> None:
 async def test_an_unmapped_reason_waits_for_the_map(mirakl: Stage) -> None:
     await mirakl.ready(RefundSettings(reason_map={"too small": "17"}))
     order = await mirakl.arrive(mirakl.sold())
-    await mirakl.take_back(order, part(order, 1, reason="Too small "), reference="R1")
-    await mirakl.take_back(order, part(order, 1, reason="broken"), reference="R2")
+    await mirakl.take_back(order, mirakl.part(order, 1, reason="Too small "), reference="R1")
+    await mirakl.take_back(order, mirakl.part(order, 1, reason="broken"), reference="R2")
     assert await mirakl.parked() == ["reason_unmapped"]
     await mirakl.ready(RefundSettings(reason_map={"broken": "19"}))
     assert await mirakl.parked() == []
@@ -180,8 +184,8 @@ async def test_taxes_are_stated_where_the_marketplace_does_not_prorate_them(mira
     paid = order.lines[0].taxes
     assert paid == (Tax(code="TVA20", amount=Decimal("5.00"), rate=Decimal("20.0"), rule="NONE"),)
     assert order.tax_mode is TaxMode.INCLUDED
-    await mirakl.take_back(order, part(order, 1), refund_shipping=True, reference="R1")
-    await mirakl.take_back(order, part(order, 2), refund_shipping=True, reference="R2")
+    await mirakl.take_back(order, mirakl.part(order, 1), refund_shipping=True, reference="R1")
+    await mirakl.take_back(order, mirakl.part(order, 2), refund_shipping=True, reference="R2")
     await mirakl.settle(4)
     requests = [effect["request"]["lines"][0] for effect in await mirakl.harness.effects("refund")]
     assert [line["taxes"][0]["amount"] for line in requests] == ["1.67", "3.33"]

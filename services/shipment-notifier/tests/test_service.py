@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from hub_common.deadlines import DeadlineClock
 from hub_common.testing.schema import schema_differences
-from hub_common.web import assert_all_routes_authenticated
 from hub_contracts.connections import ConnectionState, HubSettings
 from hub_contracts.envelope import Event, Origin, decode_headers
 from hub_contracts.orders import Environment, FulfilledBy, OrderReceived, OrderSnapshot
 from hub_contracts.status import OrderStatus
-from shipment_notifier.handlers import on_order
+from shipment_notifier.handlers import on_parcel
 from shipment_notifier.tables import METADATA
 
 from .conftest import Stage, of, parcel_id
 
 NOTIFIED, REJECTED = "shipment.notified.v1", "shipment.rejected.v1"
 PARKED, RESUMED = "work.parked.v1", "work.resumed.v1"
-APPROACHING, MISSED = "order.deadline_approaching.v1", "order.deadline_missed.v1"
 
 
 async def states(stage: Stage) -> list[str]:
@@ -95,18 +91,18 @@ async def test_one_batch_with_everything_plans_once(stage: Stage) -> None:
     assert sorted(each["tracking_number"] for each in stage.applied()) == ["BETTER", "NUMBER-p2"]
 
 
-async def test_a_parcel_waits_for_the_order_that_is_being_stored(stage: Stage) -> None:
+async def test_an_order_waits_for_the_parcel_that_is_being_stored(stage: Stage) -> None:
     order = await stage.order()
     await stage.ship(order, "p1", (2, 0))
-    received = OrderReceived(order=order, snapshot_id=UUID(int=1))
-    event = Event(decode_headers(stage.harness.record(order.order_id, received).headers), received)
+    parcel = stage.parcel(order, "p2", (0, 1))
+    event = Event(decode_headers(stage.harness.record(order.order_id, parcel).headers), parcel)
     async with stage.harness.runtime.transactions.begin() as tx:
-        await on_order(tx, [event])
-        parcel = asyncio.create_task(stage.ship(order, "p2", (0, 1)))
+        await on_parcel(tx, [event])
+        received = asyncio.create_task(stage.receive(order))
         async with asyncio.timeout(30):
-            while not parcel.done() and not await stage.harness.runtime.pool.fetchval(WAITING):
+            while not received.done() and not await stage.harness.runtime.pool.fetchval(WAITING):
                 continue
-    await parcel
+    await received
     assert await states(stage) == ["PLANNED", "PLANNED"]
 
 
@@ -343,78 +339,6 @@ async def test_an_operator_that_takes_whole_orders_refuses_parts(whole: Stage) -
     other = await whole.receive(await whole.order())
     await whole.ship(other, "p9")
     assert len(of(await whole.send(), NOTIFIED)) == 1
-
-
-async def test_the_clock_runs_from_release_and_is_met_by_the_last_unit(stage: Stage) -> None:
-    order = await stage.receive(await stage.order(), status=OrderStatus.ACCEPTED, ship_by=None)
-    assert (await stage.shown(order))["deadlines"] == []
-    released = stage.clock.now()
-    due = released + timedelta(hours=10)
-    await stage.show(order, OrderStatus.PREPARATION, ship_by=due)
-    [clock] = (await stage.shown(order))["deadlines"]
-    assert clock["kind"] == "ship_by"
-    watch = DeadlineClock(stage.harness.runtime.transactions)
-    stage.clock.advance(6 * 3600)
-    await watch.step()
-    [told] = of(await stage.harness.emitted(), APPROACHING)
-    assert (told.percent_used, told.owner, told.due_at) == (50, "shipment-notifier", due)
-    await stage.ship(order, "p1", (2, 0))
-    await stage.send()
-    assert (await stage.shown(order))["deadlines"][0]["met_at"] is None
-    await stage.ship(order, "p2", (0, 1))
-    await stage.send()
-    assert (await stage.shown(order))["deadlines"][0]["met_at"] is not None
-    stage.clock.advance(12 * 3600)
-    await watch.step()
-    assert await stage.harness.emitted() == []
-
-
-async def test_a_missed_ship_by_is_never_silent(stage: Stage) -> None:
-    order = await stage.receive(await stage.order())
-    stage.clock.advance(3 * 86_400)
-    await DeadlineClock(stage.harness.runtime.transactions).step()
-    [missed] = of(await stage.harness.emitted(), MISSED)
-    assert (missed.order_id, missed.last_resort) == (order.order_id, "alarm")
-
-
-@pytest.mark.parametrize("status", [OrderStatus.SHIPPED, OrderStatus.CANCELLED])
-async def test_the_clock_stops_when_nothing_is_owed_any_more(stage: Stage, status: OrderStatus) -> None:
-    order = await stage.receive(await stage.order())
-    await stage.show(order, status)
-    assert (await stage.shown(order))["deadlines"][0]["met_at"] is not None
-
-
-async def test_shipped_without_us_is_recorded(stage: Stage) -> None:
-    order = await stage.receive(await stage.order())
-    await stage.show(order, OrderStatus.SHIPPED)
-    assert (await stage.shown(order))["shipped_elsewhere_at"] is not None
-    ours = await stage.receive(await stage.order())
-    await stage.ship(ours)
-    await stage.send()
-    await stage.show(ours, OrderStatus.SHIPPED)
-    assert (await stage.shown(ours))["shipped_elsewhere_at"] is None
-
-
-async def test_backfilled_orders_have_no_clock(stage: Stage) -> None:
-    order = await stage.receive(await stage.order(), origin=Origin.BACKFILL)
-    assert (await stage.shown(order))["deadlines"] == []
-
-
-async def test_the_api_shows_lines_parcels_and_effects(stage: Stage) -> None:
-    assert_all_routes_authenticated(stage.harness.runtime.build_web_app())
-    order = await stage.receive(await stage.order())
-    await stage.ship(order, "p1", (1, 0))
-    await stage.send()
-    await stage.ship(order, "p2", (1, 0))
-    shown = await stage.shown(order)
-    line = shown["lines"][0]
-    assert (line["quantity"], line["notified"], line["underway"]) == (2, 1, 1)
-    assert [parcel["state"] for parcel in shown["parcels"]] == ["notified", "planned"]
-    assert [effect["state"] for effect in shown["effects"]] == ["DONE", "PLANNED"]
-    answer = await stage.client.get(f"/v1/orders/{UUID(int=9)}")
-    assert answer.status_code == 404
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert (await stage.client.get("/v1/orders/x")).status_code == 422
 
 
 async def test_an_operator_settles_what_no_probe_can(manomano: Stage) -> None:

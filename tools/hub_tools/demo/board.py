@@ -35,6 +35,18 @@ class Board:
         today = self.today()
         return Group(self._progress, self._statuses(today), self._waiting(today))
 
+    def line(self, outside: Outside) -> str:
+        """The same in one line."""
+        today = self.today()
+        counts: Counter[str] = Counter()
+        for row in today.get("orders", []):
+            counts[str(row["status"])] += int(row["count"])
+        statuses = ", ".join(f"{counts[status]} {status.lower()}" for status in ORDER_OF_STATUSES if counts[status])
+        parked = sum(int(row["count"]) for row in today.get("parked", []))
+        lag = f"{float(today['lag_seconds']):.1f} s" if today.get("lag_seconds") is not None else "–"
+        shipped = f"{len(outside.shipped())}/{self._story.total} shipped at the marketplaces"
+        return f"{shipped}; hub: {statuses or 'no orders yet'}; {parked} parked; lag {lag}"
+
     def today(self) -> dict[str, Any]:
         """The console's figures; empty while it does not answer."""
         try:
@@ -44,15 +56,15 @@ class Board:
         return found
 
     def _statuses(self, today: dict[str, Any]) -> Table:
-        table = Table(title="Orders in the hub", expand=True)
-        table.add_column("marketplace")
-        counts: dict[str, Counter[str]] = {}
+        counts: dict[str, Counter[str]] = {connector: Counter() for connector in sorted(self._story.references)}
         for row in today.get("orders", []):
             counts.setdefault(str(row["connector"]), Counter())[str(row["status"])] += int(row["count"])
+        table = Table(title="Orders in the hub")
+        table.add_column("status")
+        for connector in counts:
+            table.add_column(connector, justify="right", min_width=10)
         for status in ORDER_OF_STATUSES:
-            table.add_column(status.lower(), justify="right")
-        for connector in sorted(counts):
-            table.add_row(connector, *(str(counts[connector].get(status, 0)) for status in ORDER_OF_STATUSES))
+            table.add_row(status.lower(), *(str(counts[connector][status]) for connector in counts))
         return table
 
     def _waiting(self, today: dict[str, Any]) -> Panel:

@@ -18,6 +18,7 @@ from hub_tools.run.cluster import SANDBOX, Cluster
 STALL_SECONDS = 90.0
 """No order moved at a marketplace for so long: the demo ends and says what is missing."""
 ROUND_SECONDS = 0.5
+LINE_SECONDS = 5.0
 
 
 def play(cluster: Cluster, orders: int, console: Console) -> Verdict:
@@ -29,9 +30,27 @@ def play(cluster: Cluster, orders: int, console: Console) -> Verdict:
     special_orders(cluster, story)
     ordinary_orders(cluster, story, orders - story.total)
     board = Board(cluster, story)
-    with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as live:
+    if not console.is_terminal:
+        lines = _Lines(board, console)
+        return judge(cluster, story, _watch(cluster, setting, story, lines.show))
+    with Live(console=console, refresh_per_second=4) as live:
         outside = _watch(cluster, setting, story, lambda seen: live.update(board.draw(seen)))
     return judge(cluster, story, outside)
+
+
+class _Lines:
+    """Progress where nothing can be redrawn: one line every few seconds."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        self._board = board
+        self._console = console
+        self._next = 0.0
+
+    def show(self, outside: Outside) -> None:
+        """Print a line when it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_SECONDS
+            self._console.print(self._board.line(outside), markup=False, soft_wrap=True)
 
 
 def _watch(cluster: Cluster, setting: Setting, story: Story, show: Callable[[Outside], None]) -> Outside:

@@ -159,7 +159,7 @@ def wait_for_stock(cluster: Cluster, setting: Setting) -> None:
     while True:
         known = 0
         for connector in ("manomano", "mirakl"):
-            answer = cluster.api("stock-sync").get(f"/v1/offers?connection_id={setting.connections[connector]}")
+            answer = cluster.api("stock-sync").get(f"/v1/offers?connection={setting.connections[connector]}")
             known += sum(1 for offer in answer["items"] if offer["offer_sku"] in PRICES and offer["available"] > 0)
         if known >= 2 * len(PRICES):
             return

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from hub_tools.setup.jars import jars_ready, java_tools, resolve_jars
@@ -170,9 +171,8 @@ class JvmKafka:
     def _format(self, java: Path, classpath: str) -> None:
         """Write the cluster's id and initial metadata, once. A half-formatted folder is formatted anew."""
         shutil.rmtree(self._data, ignore_errors=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command: list[str | Path] = [java, *self._jvm_options(), "-cp", classpath, "kafka.tools.StorageTool", "format"]
-        child = spawn([*command, "-t", cluster, "-c", self._folder / "server.properties"], log=self._out)
+        child = spawn([*command, "-t", new_cluster_id(), "-c", self._folder / "server.properties"], log=self._out)
         try:
             code = child.popen.wait(_START_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -208,6 +208,14 @@ class JvmKafka:
 
     def _jvm_options(self) -> list[str]:
         return [_HEAP, *_JVM, f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}"]
+
+
+def new_cluster_id(draw: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A random cluster id. One that begins with a dash would be read as an option of the storage tool: 1 in 64."""
+    while True:
+        text = base64.urlsafe_b64encode(draw().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 def jvm_possible() -> str | None:
