@@ -55,5 +55,6 @@ async def dispatch(
 ) -> None:
     """Call the handlers for these events, inside the open transaction."""
     for kind, group in stages(events):
+        tx.heard = {event.key: event.meta.event_id for event in group}
         for handler in routes.get(kind, ()):
             await handler(tx, group)

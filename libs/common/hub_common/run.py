@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hub_common.config import ServiceSettings
 from hub_common.errors import StorageDown
 from hub_common.logs import setup_logging
+from hub_common.memory import tune_collector
 from hub_common.migrate import SchemaTooOld, upgrade
 from hub_common.runtime import Runtime
 from hub_common.service import ServiceSpec
@@ -28,6 +29,7 @@ async def serve(pairs: Sequence[tuple[ServiceSpec, ServiceSettings]], *, stop: a
         for runtime in runtimes:
             await runtime.start()
             started.append(runtime)
+        tune_collector()
         await stop.wait()
     finally:
         await asyncio.gather(*(runtime.stop() for runtime in started))

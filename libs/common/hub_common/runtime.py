@@ -46,6 +46,9 @@ OUTBOX_LEASE = "outbox:"
 HUNG_SECONDS = 180.0
 """A duty whose step takes longer hangs; the process is then not alive."""
 ERROR_DELAY_SECONDS = 1.0
+RETRY_IDLE_SECONDS = 0.5
+EFFECTS_IDLE_SECONDS = 0.5
+"""New effects wake the worker; this is only how late one whose waiting time is over can be."""
 RELAY_IDLE_SECONDS = 0.25
 """Rows written by another replica for a shard of ours have no in-process wake-up; this is how late they can be."""
 
@@ -162,14 +165,14 @@ class Runtime:
             Duty("leases", self._lease_step, min(5.0, self.settings.lease_seconds / 3)),
             Duty("connections", self._refresh_connections, 1.0),
             Duty("relay", self._relay_step, RELAY_IDLE_SECONDS, self.transactions.relay_wake),
-            Duty("retries", self.retrier.step, 0.25),
+            Duty("retries", self.retrier.step, RETRY_IDLE_SECONDS),
             Duty("gauges", self._gauges_step, 5.0),
             Duty("housekeeping", self._housekeeping_step, 600.0),
         ]
         if self.spec.listens:
             duties.append(Duty("consumer", self._consumer_step, 0.0))
         if self.effects is not None:
-            duties.append(Duty("effects", self._effects_step, 0.2, self.transactions.effects_wake))
+            duties.append(Duty("effects", self._effects_step, EFFECTS_IDLE_SECONDS, self.transactions.effects_wake))
         return [*duties, *self.spec.duties(self)]
 
     async def _run_duty(self, duty: Duty) -> None:

@@ -15,6 +15,7 @@ from hub_common.routing import Routes
 from hub_common.wake import Wake
 
 if TYPE_CHECKING:
+    from hub_common.replay import ReplayPlan
     from hub_common.runtime import Runtime
 
 
@@ -63,6 +64,8 @@ class ServiceSpec:
     """Routes that authenticate by themselves (shops' API keys, webhook signatures, feed addresses)."""
     needs_leases: Callable[[Runtime], set[str]] | None = None
     """Names of further leases that replicas of this service share out (pollers)."""
+    replay: ReplayPlan | None = None
+    """How its tables are rebuilt from the topics, and which must come out the same; None = they cannot be yet."""
     replay_routes: Routes | None = None
-    """How this service's own events rebuild what it knew from answers; None = nothing to rebuild from them."""
+    """What a service without a plan can restore from its own events; with a plan it is `replay.own`."""
     openapi: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -99,28 +99,32 @@ class Tx:
     _shared: dict[tuple[str, str, Origin], dict[str, str]] = field(default_factory=dict)
     effects: list[PlannedEffect] = field(default_factory=list)
     fenced: int = 0
+    heard: dict[str, UUID] = field(default_factory=dict)
+    """The events that the running handler was given, by key: the cause of what it tells or plans without naming one."""
 
     def emit(self, data: EventData, *, key: str | UUID, cause: Cause | Metadata, event_id: UUID | None = None) -> UUID:
         """Tell an event to the world when (and only if) this transaction commits. Returns the event's id."""
-        why = cause if isinstance(cause, Cause) else Cause.of(cause)
         told_id, told_key = event_id or self.ids.new(), str(key)
-        headers = self._headers(data.TYPE, why)
+        headers = self._headers(data.TYPE, cause.tenant, cause.origin)
         headers["ce_id"], headers["ce_subject"] = str(told_id), told_key
-        if why.traceparent:
-            headers["traceparent"] = why.traceparent
-        if why.causation_id:
-            headers["ce_causationid"] = why.causation_id
+        if cause.traceparent:
+            headers["traceparent"] = cause.traceparent
+        # An event (its metadata) is the cause itself; a `Cause` names one.
+        named = cause.causation_id if isinstance(cause, Cause) else str(cause.event_id)
+        causation_id = named or self._heard(told_key)
+        if causation_id:
+            headers["ce_causationid"] = causation_id
         body = data.model_dump_json().encode()
         self._events.append(_Emitted(data.TOPIC or self.own_topic, told_key, orjson.dumps(headers).decode(), body))
         return told_id
 
-    def _headers(self, kind: str, why: Cause) -> dict[str, str]:
+    def _headers(self, kind: str, tenant: str, origin: Origin) -> dict[str, str]:
         """The headers that all events of one kind, tenant and origin share in this transaction; a copy to complete."""
-        shared = self._shared.get((kind, why.tenant, why.origin))
+        shared = self._shared.get((kind, tenant, origin))
         if shared is None:
-            meta = Metadata(_NO_ID, kind, self.service, self.now, "", why.tenant, 0, why.origin)
+            meta = Metadata(_NO_ID, kind, self.service, self.now, "", tenant, 0, origin)
             shared = {name: value.decode() for name, value in encode_headers(meta) if name != "aggregate_version"}
-            self._shared[kind, why.tenant, why.origin] = shared
+            self._shared[kind, tenant, origin] = shared
         return shared.copy()
 
     def tombstone(self, topic: str, *, key: str | UUID) -> None:
@@ -137,10 +141,20 @@ class Tx:
         The fence: effects whose cause is a replayed or backfilled event are dropped and counted, whatever the
         handler wanted. Planning the same natural key twice is a no-op.
         """
-        live = [effect for effect in effects if effect.cause.origin is Origin.LIVE]
+        live = [self._caused(effect) for effect in effects if effect.cause.origin is Origin.LIVE]
         self.fenced += len(effects) - len(live)
         self.effects.extend(live)
         return len(live)
+
+    def _heard(self, key: str) -> str | None:
+        event_id = self.heard.get(key)
+        return str(event_id) if event_id else None
+
+    def _caused(self, effect: PlannedEffect) -> PlannedEffect:
+        """The effect with the event that made the handler plan it, unless it names a cause of its own."""
+        if effect.cause.causation_id is not None or effect.order_id is None:
+            return effect
+        return replace(effect, cause=replace(effect.cause, causation_id=self._heard(str(effect.order_id))))
 
     @property
     def emitted(self) -> int:

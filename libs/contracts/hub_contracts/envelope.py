@@ -6,7 +6,7 @@ cannot be understood.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -90,7 +90,32 @@ def encode_headers(meta: Metadata) -> Headers:
 def decode_headers(headers: Iterable[tuple[str, bytes]]) -> Metadata:
     """Read our headers. Raises `BadEnvelope` naming the header that is missing or malformed."""
     values = dict(headers)
+    try:
+        time = datetime.fromisoformat(values["ce_time"].decode())
+        if time.tzinfo is None:
+            return _decode_carefully(values)
+        traceparent, causation_id = values.get("traceparent"), values.get("ce_causationid")
+        return Metadata(
+            UUID(values["ce_id"].decode()),
+            values["ce_type"].decode(),
+            values["ce_source"].decode(),
+            time,
+            values["ce_subject"].decode(),
+            values["tenant"].decode(),
+            int(values.get("aggregate_version", b"0")),
+            _ORIGINS[values.get("origin", b"live")],
+            traceparent.decode() if traceparent else None,
+            causation_id.decode() if causation_id else None,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Every event of every service comes this way, so what is wrong is only looked for when something is.
+        return _decode_carefully(values)
 
+
+_ORIGINS = {origin.encode(): origin for origin in Origin}
+
+
+def _decode_carefully(values: Mapping[str, bytes]) -> Metadata:
     def read(name: str, default: bytes | None = None) -> str:
         value = values.get(name, default)
         if value is None:

@@ -90,8 +90,12 @@ class Effect:
 
     @property
     def cause(self) -> Cause:
-        """What follows from this effect has the effect's own cause."""
-        return Cause(tenant=self.tenant, traceparent=self.traceparent, causation_id=str(self.effect_id))
+        """What follows from this effect has the effect's own cause: the event that made a service plan it.
+
+        The effect itself where it has none; what is told of an effect names it in `effect_id` anyway.
+        """
+        cause = self.causation_id or str(self.effect_id)
+        return Cause(tenant=self.tenant, traceparent=self.traceparent, causation_id=cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -164,7 +164,7 @@ class KafkaConsumer:
         except (KafkaError, OSError) as error:
             raise BrokerDown(f"fetch failed: {type(error).__name__}") from error
         return [
-            InRecord(r.topic, r.partition, r.offset, r.key, r.value, list(r.headers), r.timestamp)
+            InRecord(r.topic, r.partition, r.offset, r.key, r.value, r.headers, r.timestamp)
             for records in fetched.values()
             for r in records
         ]
@@ -243,6 +243,75 @@ class TopicLike(Protocol):
     def config(self) -> Mapping[str, str]:
         """Broker-side settings."""
         ...
+
+
+SILENT_SECONDS = 60.0
+"""Records are known to wait and a reader got none for this long: it is stuck."""
+
+
+async def bounds(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
+    """Of every partition of these topics: the first offset still kept, and the next that will be written.
+
+    Raises `BrokerDown`, also for a topic that does not exist: reading nothing must not look like reading all.
+    """
+    async with _admin(bootstrap) as admin:
+        missing = sorted(set(topics) - set(await admin.list_topics()))
+        if missing:
+            raise BrokerDown(f"topic {missing[0]} does not exist")
+        described = await admin.describe_topics(list(topics))
+    partitions = [AioTopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
+    async with _lone_consumer(bootstrap) as consumer:
+        first, following = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    return {TopicPartition(tp.topic, tp.partition): (first[tp], following[tp]) for tp in partitions}
+
+
+async def committed(bootstrap: str, group: str) -> dict[TopicPartition, int]:
+    """The offsets that a consumer group has committed; partitions without one are left out. Raises `BrokerDown`."""
+    async with _admin(bootstrap) as admin:
+        found = await admin.list_consumer_group_offsets(group)
+    return {TopicPartition(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
+
+
+async def read_until(
+    bootstrap: str, ends: Mapping[TopicPartition, int], most: int
+) -> AsyncGenerator[list[InRecord], None]:
+    """Every record below these offsets, at most `most` at once, in order per partition; as no group's member.
+
+    Close it (`contextlib.aclosing`) when leaving early. Raises `BrokerDown`, also when nothing comes for a minute.
+    """
+    left = {AioTopicPartition(tp.topic, tp.partition): end for tp, end in ends.items() if end > 0}
+    if not left:
+        return
+    async with _lone_consumer(bootstrap) as consumer:
+        consumer.assign(list(left))
+        await consumer.seek_to_beginning()
+        now = asyncio.get_running_loop().time
+        heard = now()
+        while left:
+            fetched = await consumer.getmany(*left, timeout_ms=500, max_records=most)
+            records = [r for tp, found in fetched.items() for r in found if r.offset < left[tp]]
+            if records:
+                yield [
+                    InRecord(r.topic, r.partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in records
+                ]
+                heard = now()
+            elif now() - heard > SILENT_SECONDS:
+                raise BrokerDown(f"records wait in {len(left)} partitions and none came for {SILENT_SECONDS:.0f} s")
+            left = {tp: end for tp, end in left.items() if await consumer.position(tp) < end}
+
+
+@contextlib.asynccontextmanager
+async def _lone_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    safe = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "isolation_level": "read_committed"}
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_bytes=FETCH_BYTES, **safe)
+    try:
+        async with asyncio.timeout(ADMIN_SECONDS):
+            await consumer.start()
+        yield consumer
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise BrokerDown(f"cannot read from the broker: {type(error).__name__}") from error
+    finally:
+        await _quietly_stop(consumer)
 
 
 ADMIN_SECONDS = 30.0

@@ -90,6 +90,7 @@ def test_same_key_id_with_another_key_is_an_error() -> None:
         ("a b:AAAA", "key id of entry 1"),
         ("a:" + base64.b64encode(bytes(16)).decode(), "of 32 bytes"),
     ],
+    ids=range(5),
 )
 def test_bad_key_settings_name_the_rule_and_not_the_key(setting: str, rule: str) -> None:
     with pytest.raises(ValueError, match=rule) as error:
