@@ -12,7 +12,7 @@ _empty :=
 _search := $(subst $(_empty) $(_empty),:,$(patsubst %/,%,$(sort $(dir $(_packages)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench chaos clean ci
+.PHONY: help compose-env setup demo up down status test lint format bench chaos clean ci
 .PHONY: lint-style lint-format lint-types lint-layers lint-rules
 
 help:  ## List the targets
@@ -56,6 +56,9 @@ lint-rules: setup
 format: setup  ## Rewrite the sources in the repository's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+compose-env: setup  ## Write .env with fresh secrets for docker compose
+	@$(BIN)/hub compose-env
 
 bench: setup  ## Throughput and latency, as ratios against a floor measured in the same run
 	@$(BIN)/hub bench

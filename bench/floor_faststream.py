@@ -127,7 +127,7 @@ class OutboxRow(Base):
 async def run_orm(kafka: str, dsn: str, topic: str, count: int) -> Sample:
     """One message, one session, one transaction."""
     engine, watch, done = engine_for(dsn), Watch(), 0
-    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
     broker, finished = KafkaBroker(kafka, logger=None), asyncio.Event()
 
     @broker.subscriber(

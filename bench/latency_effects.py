@@ -39,7 +39,7 @@ ACCOUNTS = 10
 """Marketplace accounts that the orders are spread over; work for one account is done by one lane."""
 CONNECTOR = "bench"
 OPERATION = "answer"
-RING_SECONDS = 60.0
+JOIN_SECONDS = 60.0
 
 
 class Answer(Fact):
@@ -143,8 +143,9 @@ async def main(dsn: str, kafka: str, prefix: str) -> dict[str, dict[str, int]]:
         await before.feed(*((data.connection_id, data) for data in map(account, range(ACCOUNTS))))
     runtime = Runtime(spec, settings_for(spec, dsn, kafka=kafka, topic_prefix=prefix, auto_migrate=False))
     await runtime.start()
-    async with asyncio.timeout(RING_SECONDS):
-        while not (client := runtime.consumer._client) or not client.assignment():
+    async with asyncio.timeout(JOIN_SECONDS):
+        # The client tells nobody that it has joined.
+        while not (client := runtime.consumer._client) or not client.assignment():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     tune_collector()
     print("ready", flush=True)

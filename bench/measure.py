@@ -62,7 +62,7 @@ async def take_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[s
     """Let every contender run once per round, in turning order, so that drift of the machine hits all alike."""
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for number in range(rounds):
-        order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
+        order = list(contenders) if number % 2 == 0 else list(contenders)[::-1]
         for name in order:
             gc.collect()
             sample = await contenders[name]()

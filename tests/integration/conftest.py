@@ -20,22 +20,23 @@ from .hub import CARRIERS, Hub, key_of
 
 CONTRACTS = tuple(range(22000001, 22000013))
 """Contracts of the ManoMano simulator that are handed out to tests, one each."""
-EXTRA = ("RETURN-01", "CANCEL-01")
-"""SKUs that shops with a will of their own sell."""
+EXTRA = ("RETURN-01", "CANCEL-01", "STATED-01")
+"""SKUs that shops with a will of their own sell. The simulators begin with other prices and quantities of them."""
 ENVIRONMENT = {
     "HUB_CALL_TIMEOUT_SECONDS": "2",
     "HUB_EFFECT_FLIGHT_SECONDS": "8",
     "HUB_LEASE_SECONDS": "6",
     "HUB_DRAIN_SECONDS": "5",
     "HUB_LOG_LEVEL": "WARNING",
+    "HUB_BACKFILL_CHUNK_HOURS": "400",
 }
 """Short times; the order between them is that of production."""
 SHOP_SCRIPT: dict[str, Any] = {"carriers": list(CARRIERS), "ship_after_seconds": 0.3, "partial_every_n": 3}
 
 
 def _sandbox_settings() -> dict[str, Any]:
-    ours = {**PRICES, UNLINKED: "10.00"} | dict.fromkeys(EXTRA, "10.00")
-    theirs = {**PRICES, SOLD_OUT: "10.00", UNLINKED_SHOP_SKU: "10.00"} | dict.fromkeys(EXTRA, "10.00")
+    ours = {**PRICES, UNLINKED: "10.00"} | dict.fromkeys(EXTRA, "9.00")
+    theirs = {**PRICES, SOLD_OUT: "10.00", UNLINKED_SHOP_SKU: "10.00"} | dict.fromkeys(EXTRA, "9.00")
     return {
         "mirakl": {
             "debit_seconds": 0.5,

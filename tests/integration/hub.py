@@ -202,7 +202,7 @@ class Hub:
         self, contract: int, shop: str, *, on: bool = True, environment: str = "sandbox", **settings: Any
     ) -> str:
         """A further ManoMano connection: one contract of the simulator, routed to `shop`, with a key of its own."""
-        common = {
+        common: dict[str, Any] = {
             "routing": [{"name": "everything", "shop_connection_id": shop}],
             "carriers": {"default_carriers": [{"carrier_name": "DPD", "carrier_code": None}]},
             "orders": {"import_from": ago(hours=1), "poll_seconds": 1},
@@ -232,6 +232,10 @@ class Hub:
             "budgets": {budget["operation"]: GENEROUS for budget in manifest["budgets"]},
         }
         return str(self.registry.post("/v1/connections", body)["connection_id"])
+
+    def shop_api(self, name: str) -> Api:
+        """The hub's API as a shop that was opened here may use it, with the shop's own key."""
+        return Api(self.cluster.url("shop-gateway"), self.scripts[name]["api_key"])
 
     def switch_on(self, connection_id: str) -> None:
         """Verify and activate, as a person would."""

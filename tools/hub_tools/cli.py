@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub_tools.commands import compose_env, lint, run, stack
+from hub_tools.commands import compose_env, lint, replay, run, stack
 from hub_tools.run.api import ApiError
 from hub_tools.setup.errors import SetupError
 from hub_tools.stack.errors import StackError
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(stack.app, name="stack")
 app.command("lint")(lint.lint)
 app.command("compose-env")(compose_env.compose_env)
+app.command("replay")(replay.replay)
 for command in (run.up, run.down, run.status, run.demo):
     app.command(command.__name__)(command)
 

@@ -64,6 +64,11 @@ class CallerBook:
         self._budgets[ref] = (overrides, made)
         return made
 
+    @property
+    def budgets(self) -> dict[str, CallBudget]:
+        """Budgets by credential."""
+        return {ref: budget for ref, (_, budget) in self._budgets.items()}
+
     def restore(self, credential_ref: str, state: Mapping[str, Any]) -> None:
         """Take over the budget state found beside a lease that was just acquired."""
         self._restored[credential_ref] = state

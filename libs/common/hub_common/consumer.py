@@ -53,7 +53,8 @@ class Consumer:
         self._on_batch = on_batch
         self._client: KafkaConsumer | None = None
         self._busy = asyncio.Lock()
-        self._ahead: asyncio.Task[Batch] | None = None
+        self._ahead: asyncio.Task[tuple[int, Batch]] | None = None
+        self._revocations = 0
         self._committing: asyncio.Task[None] | None = None
         self._last_fetch = clock.monotonic()
         self._last_assigned = clock.monotonic()
@@ -68,8 +69,6 @@ class Consumer:
         try:
             client = await self._ensure()
             batch = await self._take(client)
-            if batch is None:
-                return True
             if not batch.records:
                 await self._committed()
                 self._check_stuck(client)
@@ -88,18 +87,26 @@ class Consumer:
         self._last_fetch = self._clock.monotonic()
         return True
 
-    async def _fetch(self, client: KafkaConsumer) -> Batch:
-        return await self._inbox.read(await client.poll(self._max_records, self._poll_timeout_ms))
+    async def _fetch(self, client: KafkaConsumer) -> tuple[int, Batch]:
+        records = await client.poll(self._max_records, self._poll_timeout_ms)
+        revocations = self._revocations
+        return revocations, await self._inbox.read(records)
 
-    async def _take(self, client: KafkaConsumer) -> Batch | None:
-        """The batch that was fetched ahead, or a new one; None when its partitions were revoked meanwhile."""
+    async def _take(self, client: KafkaConsumer) -> Batch:
+        """The batch that was fetched ahead, with what came since; else a new one."""
         task = self._ahead = self._ahead or asyncio.create_task(self._fetch(client))
         # Not `await task`: being cancelled here (shutdown) must leave the task for `stop` to end.
         await asyncio.wait({task})
-        if self._ahead is not task:
-            return None
+        if task.cancelled():
+            return Batch([])
+        revocations, batch = task.result()
+        room = self._max_records - len(batch.records)
+        later = await client.poll(room, 0) if room and batch.records else []
         self._ahead = None
-        return task.result()
+        if revocations != self._revocations:
+            # Whoever reads the partitions next starts from the committed offsets, and so gets these records again.
+            batch = Batch([])
+        return batch.followed_by(await self._inbox.read(later)) if later else batch
 
     async def _ensure(self) -> KafkaConsumer:
         if self._client is None:
@@ -207,9 +214,7 @@ class Consumer:
                 await self._idle()
         except TimeoutError:
             self._log.warning("revoked_during_batch", seconds=REVOKE_SECONDS)
-        if self._ahead is not None and self._ahead.done():
-            # Whoever reads these partitions next starts from the committed offsets, and so gets these records.
-            self._ahead = None
+        self._revocations += 1
 
     def lag(self) -> dict[TopicPartition, int]:
         """Records known to wait, per partition; nothing when not connected."""

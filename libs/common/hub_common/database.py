@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
+from hub_common.errors import StorageDown
+
 if TYPE_CHECKING:
     Conn: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Conn = asyncpg.Connection
 """A connection whose rows are plain records; asyncpg's class only takes the parameter in stubs."""
 
-from hub_common.errors import StorageDown
 
 ACQUIRE_SECONDS = 10
 STATEMENT_SECONDS = 30

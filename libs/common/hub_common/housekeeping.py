@@ -7,8 +7,12 @@ from datetime import datetime
 
 import asyncpg
 
+from connector_kit.http import Lane
+from hub_common.database import Conn
+from hub_common.http import CallBudget
 from hub_common.inbox import BatchResult
 from hub_common.kafka.records import InRecord, TopicPartition
+from hub_common.leases import LeaseKeeper
 from hub_common.metrics import Metrics
 
 CLEAN_BATCH = 20_000
@@ -26,7 +30,11 @@ async def gauges(pool: asyncpg.Pool[asyncpg.Record], metrics: Metrics, now: date
             " WHERE state IN ('PLANNED','RETRY','IN_FLIGHT','SENT','UNKNOWN') GROUP BY kind, state"
         )
         parked = await conn.fetch("SELECT cause, count(*) AS n FROM parked WHERE resolved_at IS NULL GROUP BY cause")
+        deadlines = await _tightest(conn)  # type: ignore[arg-type]  # a pool proxy behaves as a connection
     assert outbox is not None
+    metrics.deadline_slack_seconds.clear()
+    for row in deadlines:
+        metrics.deadline_slack_seconds.labels(deadline=row["kind"]).set((row["due_at"] - now).total_seconds())
     metrics.outbox_rows.set(outbox["n"])
     metrics.outbox_oldest_seconds.set((now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0)
     for gauge, rows in ((metrics.retry_rows, retries), (metrics.dead_letters, letters)):
@@ -41,6 +49,26 @@ async def gauges(pool: asyncpg.Pool[asyncpg.Record], metrics: Metrics, now: date
     metrics.parked.clear()
     for row in parked:
         metrics.parked.labels(cause=row["cause"]).set(row["n"])
+
+
+async def _tightest(conn: Conn) -> Sequence[asyncpg.Record]:
+    """The nearest instant per deadline kind, where this service owns a clock; missed ones count too."""
+    if not await conn.fetchval("SELECT to_regclass('deadlines') IS NOT NULL"):
+        return ()
+    return await conn.fetch(
+        "SELECT kind, min(due_at) AS due_at FROM deadlines WHERE met_at IS NULL AND NOT is_test GROUP BY kind"
+    )
+
+
+def lease_metrics(metrics: Metrics, leases: LeaseKeeper, budgets: Mapping[str, CallBudget]) -> None:
+    """How many leases this replica holds by kind, and how many calls its credentials have left, summed."""
+    metrics.lease_held.clear()
+    for lease in leases.held():
+        metrics.lease_held.labels(lease=lease.name.partition(":")[0]).inc()
+    metrics.budget_tokens.clear()
+    for budget in budgets.values():
+        for operation in budget.operations:
+            metrics.budget_tokens.labels(operation=operation).inc(budget.available(operation, Lane.LIVE))
 
 
 async def clean(pool: asyncpg.Pool[asyncpg.Record], before: datetime) -> int:
@@ -63,7 +91,7 @@ def batch_metrics(metrics: Metrics, records: Sequence[InRecord], result: BatchRe
     for name in ("handled", "known", "ignored", "parked", "dead"):
         count = getattr(result, name)
         if count:
-            metrics.events_handled.labels(type="all", result=name).inc(count)
+            metrics.events_handled.labels(result=name).inc(count)
     for topic in {record.topic for record in records}:
         metrics.event_handle_seconds.labels(topic=topic).observe(seconds)
 

@@ -56,6 +56,14 @@ class Batch:
     received: list[Received] = field(default_factory=list)
     undecodable: list[tuple[InRecord, BadEnvelope | ValidationError]] = field(default_factory=list)
 
+    def followed_by(self, later: Batch) -> Batch:
+        """This batch and a later one as one."""
+        return Batch(
+            [*self.records, *later.records],
+            [*self.received, *later.received],
+            [*self.undecodable, *later.undecodable],
+        )
+
 
 @dataclass(slots=True)
 class BatchResult:

@@ -13,7 +13,7 @@ YOUNG_OBJECTS = 20_000
 
 
 def tune_collector() -> None:
-    """Leave what is loaded now alone for good, and look for cycles less often. Call once, when a service has started."""
+    """Leave alone for good what is loaded now, and look for cycles less often. Call once a service has started."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)

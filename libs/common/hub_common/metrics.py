@@ -36,8 +36,8 @@ class Metrics:
         self.consumer_lag_records = self._gauge("consumer_lag_records", "Records not yet handled", "topic", "partition")
         self.events_handled = Counter(
             "events_handled",
-            "Events handled, by result (done, duplicate, retried, dead)",
-            ("type", "result"),
+            "Events of consumed batches, by result (handled, known, ignored, parked, dead)",
+            ("result",),
             namespace=PREFIX,
             registry=self.registry,
         )
@@ -60,10 +60,9 @@ class Metrics:
             "deadline_slack_seconds",
             "Time left until the nearest deadline nobody has met; negative = missed",
             "deadline",
-            "connection",
         )
         self.poller_age_seconds = self._gauge("poller_age_seconds", "Time since the last successful poll", "connection")
-        self.lease_held = self._gauge("lease_held", "1 while this process holds the lease", "lease")
+        self.lease_held = self._gauge("lease_held", "Leases that this process holds, by kind", "lease")
 
     def _of_calls(self) -> None:
         self.http_calls = Counter(
@@ -81,7 +80,9 @@ class Metrics:
             buckets=CALL_BUCKETS,
             registry=self.registry,
         )
-        self.budget_tokens = self._gauge("budget_tokens", "Calls that could be made at once", "connection", "operation")
+        self.budget_tokens = self._gauge(
+            "budget_tokens", "Calls that could be made at once, all credentials", "operation"
+        )
 
     def observe_call(self, connector: str, operation: str, status_class: str, seconds: float) -> None:
         """Count one outside call; fits `GuardedCaller(observe=…)`. Calls that were not made have no duration."""

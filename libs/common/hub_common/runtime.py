@@ -232,6 +232,7 @@ class Runtime:
 
     async def _gauges_step(self) -> None:
         await housekeeping.gauges(self.pool, self.metrics, self.clock.now())
+        housekeeping.lease_metrics(self.metrics, self.leases, self.callers.budgets)
 
     async def _housekeeping_step(self) -> None:
         await housekeeping.clean(self.pool, self.clock.now() - timedelta(days=self.settings.inbox_keep_days))

@@ -175,7 +175,7 @@ class ConnectionChanged(EventData):
 
 
 class SkuLinked(EventData):
-    """An offer's SKU is served by a shop's SKU. Keyed by `connection_id:offer_sku`; a tombstone unlinks."""
+    """An offer's SKU is served by a shop's SKU. Keyed by `connection_id:offer_sku`; `active` false unlinks."""
 
     TYPE: ClassVar[str] = "sku_link.changed.v1"
     TOPIC: ClassVar[str] = topics.CONNECTIONS

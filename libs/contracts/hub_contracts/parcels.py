@@ -32,7 +32,7 @@ class ParcelCarrierMapped(EventData):
     tracking_number: str | None = None
     tracking_url: str | None = None
     mapped_by: str
-    """`rule`, `name`, `pattern` or `default`."""
+    """`rule`, `name`, `pattern`, `default` or `operator`."""
     rules: tuple[RuleTrace, ...] = ()
     losing_options: tuple[LosingOption, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -137,7 +137,10 @@ class CancellationRequested(EventData):
 
 
 class StockReported(EventData):
-    """The shop states how many units of a SKU it can sell (absolute, not a difference). Keyed by shop SKU."""
+    """The shop states how many units of a SKU it can sell (absolute, not a difference).
+
+    Keyed by `shop_connection_id:shop_sku`.
+    """
 
     TYPE: ClassVar[str] = "stock.reported.v1"
     TOPIC: ClassVar[str] = topics.SHOP_ACTIVITY
@@ -149,7 +152,7 @@ class StockReported(EventData):
 
 
 class PriceReported(EventData):
-    """The shop states the price of a SKU, taxes included. Keyed by shop SKU."""
+    """The shop states the price of a SKU, taxes included. Keyed by `shop_connection_id:shop_sku`."""
 
     TYPE: ClassVar[str] = "price.reported.v1"
     TOPIC: ClassVar[str] = topics.SHOP_ACTIVITY

@@ -65,7 +65,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(ORDER_CUSTOMERS, "order-ingest", "order_id", compacted=True, retention_ms=PII_MS, personal_data=True),
     Topic(ACCEPTANCES, "order-acceptance", "order_id"),
     Topic(ROUTES, "order-router", "order_id"),
-    Topic(SHOP_ACTIVITY, "shop-gateway", "order_id; shop SKU for stock and price"),
+    Topic(SHOP_ACTIVITY, "shop-gateway", "order_id; shop connection and SKU for stock and price"),
     Topic(PARCELS, "carrier-mapper", "order_id"),
     Topic(SHIPMENTS, "shipment-notifier", "order_id"),
     Topic(REFUNDS, "refund-service", "order_id"),

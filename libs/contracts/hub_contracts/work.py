@@ -29,7 +29,8 @@ class WorkParked(EventData):
     owner: str
     """The service that will resume it."""
     subject_kind: str
-    """`order`, `line`, `parcel`, `return`, `offer`, `shop_order`."""
+    """What waits: `order`, `line`, `parcel`, `return`, `refund`, `cancellation`, `offer`, `shop_order`, `post`, `feed`,
+    `effect`, `connection` or `test_order`."""
     subject_id: str
     order_id: UUID | None = None
     connection_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""The console's tables follow from the topics alone: rebuilt from them, in whatever order topics come, they are equal."""
+"""The console's tables follow from the topics alone: rebuilt from them, in whatever order they come, they are equal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import replace
 from uuid import UUID, uuid5
 
 import pytest
-from ops_console.handlers import OWN_TOPICS
-from ops_console.main import REPLAY, SPEC
 
 from hub_common.kafka.records import InRecord
 from hub_common.replay import plan_problems
@@ -21,6 +19,8 @@ from hub_contracts.envelope import Origin, encode_headers
 from hub_contracts.examples import EXAMPLE_BY_TYPE, EXAMPLES
 from hub_contracts.examples.world import MANOMANO, PIXMANIA, SHOP
 from hub_contracts.topics import TOPIC_BY_NAME
+from ops_console.handlers import OWN_TOPICS
+from ops_console.main import REPLAY, SPEC
 
 NewDatabase = Callable[[str | None], str]
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

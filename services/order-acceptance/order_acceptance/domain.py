@@ -6,6 +6,7 @@ held for a person or refused, by the connection's policy, and the trace says why
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -72,9 +73,10 @@ def decide(order: OrderSnapshot, policy: AcceptancePolicy, facts: Facts) -> Verd
     _order_age(trial, order, policy, facts.now)
     _address(trial, order, policy, facts)
     _shipping_price(trial, order, policy)
+    taken: Counter[str] = Counter()
     for line in order.lines:
         _linked(trial, line, policy, facts)
-        _stock(trial, line, policy, facts)
+        _stock(trial, line, policy, facts, taken)
         _price(trial, order, line, policy, facts)
     return _conclude(order, policy, facts, trial)
 
@@ -148,18 +150,23 @@ def _linked(trial: _Trial, line: OrderLine, policy: AcceptancePolicy, facts: Fac
         trial.bad_lines[line.line_id] = "sku_linked"
 
 
-def _stock(trial: _Trial, line: OrderLine, policy: AcceptancePolicy, facts: Facts) -> None:
+def _stock(trial: _Trial, line: OrderLine, policy: AcceptancePolicy, facts: Facts, taken: Counter[str]) -> None:
+    """`taken`: units that earlier lines of the order take; an order may name a SKU on several lines."""
     inputs: dict[str, object] = {"line": line.line_id, "sku": line.offer_sku, "wanted": line.quantity}
     offer = facts.offers.get(line.offer_sku)
     if not policy.require_stock:
         trial.tell("stock_available", "skipped", "not required by the connection", **inputs)
-    elif offer is None:
+        return
+    if offer is None:
         trial.tell("stock_available", "failed", "nothing is known about the stock of this SKU", **inputs)
         trial.bad_lines.setdefault(line.line_id, "stock_available")
-    elif offer.free >= line.quantity:
-        trial.tell("stock_available", "passed", "enough is free", free=offer.free, **inputs)
+        return
+    free = offer.free - taken[line.offer_sku]
+    if free >= line.quantity:
+        taken[line.offer_sku] += line.quantity
+        trial.tell("stock_available", "passed", "enough is free", free=free, **inputs)
     else:
-        trial.tell("stock_available", "failed", f"only {max(0, offer.free)} free", free=offer.free, **inputs)
+        trial.tell("stock_available", "failed", f"only {max(0, free)} free", free=free, **inputs)
         trial.bad_lines.setdefault(line.line_id, "stock_available")
 
 

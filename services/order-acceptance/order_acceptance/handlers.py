@@ -101,8 +101,8 @@ async def _start_clocks(tx: Tx, clocks: Sequence[Clock]) -> None:
     known = await load_connections(tx.conn, {connection_id for _, _, connection_id, _, _, _ in clocks})
     started: list[NewDeadline] = []
     for event, order_id, connection_id, is_test, created_at, accept_by in clocks:
-        if accept_by is None:
-            continue
+        if accept_by is None or is_test:
+            continue  # a test order has no marketplace that waits
         connection = known.get(connection_id)
         policy = connection.data.settings.acceptance if connection else None
         resort = policy.last_resort_percent if policy and policy.last_resort != "alarm" else None

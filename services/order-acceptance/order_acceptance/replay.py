@@ -56,7 +56,7 @@ async def on_status_changed(tx: Tx, events: Sequence[Event[OrderStatusChanged]])
 
 
 async def _start(tx: Tx, clocks: Sequence[Clock]) -> None:
-    """Backfilled orders never had a clock."""
+    """Backfilled and test orders never had a clock."""
     new = {
         order.order_id: NewDeadline(
             order_id=order.order_id,
@@ -68,7 +68,10 @@ async def _start(tx: Tx, clocks: Sequence[Clock]) -> None:
             due_at=order.accept_by,
         )
         for meta, order in clocks
-        if meta.origin is Origin.REPLAY and order.fulfilled_by is FulfilledBy.SELLER and order.accept_by is not None
+        if not order.is_test
+        and meta.origin is Origin.REPLAY
+        and order.fulfilled_by is FulfilledBy.SELLER
+        and order.accept_by is not None
     }
     await deadlines.start(tx, list(new.values()))
 

@@ -78,6 +78,7 @@ SELECT f.connection_id, f.offer_sku, f.price, f.currency, f.shop_connection_id, 
            JOIN order_lines l ON l.connection_id = g.connection_id AND l.offer_sku = g.offer_sku
            JOIN orders o ON o.order_id = l.order_id
            WHERE g.shop_connection_id = f.shop_connection_id AND g.shop_sku = f.shop_sku AND o.decision = 'accept'
+             AND o.snapshot -> 'is_test' IS DISTINCT FROM 'true'::jsonb
              AND (o.status IN ('PENDING', 'ACCEPTED') OR o.status = 'PREPARATION' AND o.decided_at >= f.changed_at)
        ), 0) AS free
 FROM offers f JOIN unnest($1::uuid[], $2::text[]) AS t(c, s) ON f.connection_id = t.c AND f.offer_sku = t.s

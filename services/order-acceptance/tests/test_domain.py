@@ -172,3 +172,13 @@ def test_the_price_of_a_test_order_is_not_compared() -> None:
     verdict = decide(test_order, AcceptancePolicy(when_conditions_fail=Decision.REFUSE), FACTS)
     (price,) = (rule for rule in verdict.rules if rule.rule == "price_within_tolerance")
     assert (verdict.decision, price.outcome) == (Decision.ACCEPT, "skipped")
+
+
+def test_a_sku_on_several_lines_takes_its_units_once_from_the_stock() -> None:
+    """5 are free. Each line alone could be served, both together cannot."""
+    twice = order(line(quantity=3), line(quantity=3).model_copy(update={"line_id": "L-A2"}))
+    verdict = decide(twice, AcceptancePolicy(partial_acceptance=True), FACTS)
+    assert failed(verdict) == {"stock_available"}
+    assert [(each.line_id, each.accepted) for each in verdict.lines] == [("L-A", True), ("L-A2", False)]
+    enough = order(line(quantity=3), line(quantity=2).model_copy(update={"line_id": "L-A2"}))
+    assert decide(enough, AcceptancePolicy(), FACTS).decision is Decision.ACCEPT

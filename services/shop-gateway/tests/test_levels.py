@@ -42,6 +42,18 @@ async def test_a_clock_that_runs_ahead_cannot_freeze_the_stock(stage: Stage) -> 
     assert [e.quantity for e in await stage.told("stock.reported.v1")] == [2]
 
 
+async def test_the_hour_that_happens_twice_does_not_turn_the_order_of_statements(stage: Stage) -> None:
+    """The night of 25 October 2026: half past two in summer time is an hour before half past two in winter time."""
+    for quantity, at in ((9, "02:30:00+02:00"), (4, "02:30:00+01:00"), (7, "02:45:00+02:00")):
+        body = {"items": [{"sku": "A", "quantity": quantity}], "reported_at": f"2026-10-25T{at}"}
+        assert (await stage.post("stock", body)).status_code == 202
+    events = await stage.told("stock.reported.v1")
+    assert [(e.quantity, e.reported_at.isoformat()) for e in events] == [
+        (9, "2026-10-25T00:30:00+00:00"),
+        (4, "2026-10-25T01:30:00+00:00"),
+    ]
+
+
 async def test_prices_are_exact_and_only_newer_ones_count(stage: Stage) -> None:
     def price(amount: str, seconds: float, discount: str | None = None) -> dict[str, Any]:
         item: dict[str, Any] = {"sku": "A", "price": {"amount": amount, "currency": "EUR"}}

@@ -140,14 +140,18 @@ def _start_afresh() -> None:
 
 
 def _where_to_look(cluster: Cluster) -> None:
-    _out.print("the hub runs; where to look:")
+    _tell("the hub runs; where to look:")
     _out.print(
         f"  orders and their stories  {cluster.url('ops-console')}/v1/today   (docs/events/README.md for events)"
     )
-    _out.print(f"  connections               {cluster.url('connection-registry')}/v1/connections")
-    _out.print(f"  shops post to             {cluster.url('shop-gateway')}/openapi.json")
-    _out.print(f"  simulators                {cluster.url(SANDBOX)}/")
-    _out.print(f"  Kafka                     {cluster.stack.bootstrap_servers}")
-    _out.print(f"  logs                      {cluster.logs()}")
-    _out.print(f"  operator token            in {cluster.folder.secrets / 'hub.json'}")
-    _out.print("stop it with: make down")
+    _tell(f"  connections               {cluster.url('connection-registry')}/v1/connections")
+    _tell(f"  shops post to             {cluster.url('shop-gateway')}/openapi.json")
+    _tell(f"  simulators                {cluster.url(SANDBOX)}/")
+    _tell(f"  Kafka                     {cluster.stack.bootstrap_servers}")
+    _tell(f"  logs                      {cluster.logs()}")
+    _tell(f"  operator token            in {cluster.folder.secrets / 'hub.json'}")
+    _tell("stop it with: make down")
+
+
+def _tell(line: str) -> None:
+    _out.print(line, markup=False, soft_wrap=True)

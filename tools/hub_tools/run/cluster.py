@@ -139,8 +139,7 @@ class Cluster:
                 self.start_service(name, spec)
         else:
             plan = {name: self.environment(name) for name in self.specs}
-            path = self.folder.services / "together.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path = self.folder.secrets / "together.json"
             write_state(path, {"services": plan})
             self.supervisor.start(TOGETHER, [sys.executable, "-m", "hub_tools.run.together", path], env={})
         for name in (SANDBOX, *self.specs):

@@ -192,6 +192,8 @@ def test_orders_fulfilled_by_the_marketplace() -> None:
         ({"products": None}, "products"),
         ({"products": ["A"]}, "products[0]"),
         ({"products": [product("A", 0, "1", "1")]}, "products[0].quantity"),
+        ({"products": [product("A", -1, "1", "1")]}, "products[0].quantity"),
+        ({"products": [product("A", 3_000_000_000, "1", "1")]}, "products[0].quantity"),
         ({"products": [product("A", "1.5", "1", "1")]}, "products[0].quantity"),
         ({"products": [product("A", None, "1", "1")]}, "products[0].quantity"),
         ({"products": [product(None, 1, "1", "1")]}, "products[0].seller_sku"),

@@ -16,8 +16,8 @@ from connector_kit.http import BadAnswer
 
 Json = dict[str, Any]
 
-LARGEST_COUNT = 10**9
-"""Beyond this a count is nonsense; `1e999999` would otherwise become a million digits."""
+LARGEST_COUNT = 1_000_000
+"""Beyond any order. Sums of many lines still fit into the columns for units, and no text becomes a huge number."""
 
 
 def text(value: object) -> str | None:
@@ -53,10 +53,13 @@ def amount(value: object, field: str) -> Decimal | None:
 
 
 def whole(value: object, field: str) -> int:
-    """A whole number from 2, 2.0 or "2". Raises `MappingError` for anything else."""
+    """A count of units from 2, 2.0 or "2": 0 to `LARGEST_COUNT`. Raises `MappingError` for anything else.
+
+    A negative one would give units back to the stock that were never taken from it.
+    """
     parsed = amount(value, field)
-    if parsed is None or abs(parsed) > LARGEST_COUNT or parsed != parsed.to_integral_value():
-        raise MappingError(field, "must be a whole number")
+    if parsed is None or not 0 <= parsed <= LARGEST_COUNT or parsed != parsed.to_integral_value():
+        raise MappingError(field, f"must be a whole number from 0 to {LARGEST_COUNT}")
     return int(parsed)
 
 

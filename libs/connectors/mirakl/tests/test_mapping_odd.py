@@ -55,6 +55,8 @@ def set_path(order: dict[str, Any], path: str, value: Any) -> None:
         ("order_lines.0.quantity", None, "order_lines[0].quantity"),
         ("order_lines.0.quantity", 1.5, "order_lines[0].quantity"),
         ("order_lines.0.quantity", "1e999999", "order_lines[0].quantity"),
+        ("order_lines.0.quantity", -1, "order_lines[0].quantity"),
+        ("order_lines.0.quantity", 3_000_000_000, "order_lines[0].quantity"),
         ("order_lines.0.price_unit", "NaN", "order_lines[0].price_unit"),
         ("order_lines.0.taxes", [{"amount": 1}], "order_lines[0].taxes[0].code"),
     ],
@@ -71,6 +73,20 @@ def test_what_cannot_be_read_names_its_field(path: str, value: Any, field: str) 
 def test_what_is_no_order_at_all_is_parked(body: bytes) -> None:
     with pytest.raises(MappingError):
         map_order(RawOrder("", body), CONTEXT)
+
+
+def test_numbers_where_texts_are_documented() -> None:
+    order = an_order()
+    order.update(order_id=251107, commercial_id=2511)
+    order["order_lines"][0].update(order_line_id=1, offer_sku=1001, product_sku=7)
+    snapshot = mapped(order).snapshot
+    line = snapshot.lines[0]
+    assert (snapshot.marketplace_reference, line.line_id, line.offer_sku, line.product_sku) == (
+        "251107",
+        "1",
+        "1001",
+        "7",
+    )
 
 
 def test_a_line_without_any_price_cannot_be_mapped() -> None:

@@ -1,0 +1,219 @@
+"""Rebuilding from a real broker: what services keep follows from their topics, and a replay disturbs nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from hub_common.clock import SystemClock
+from hub_common.ids import SystemIds
+from hub_common.kafka.client import KafkaProducer, bounds, committed, ensure_topics
+from hub_common.kafka.records import BrokerDown, OutRecord
+from hub_common.replay import Compared, ReplayPlan, rebuild
+from hub_common.replay_parked import CONNECTIONS, PARKED, PARKED_ROUTES
+from hub_common.runtime import Runtime
+from hub_common.service import ServiceSpec
+from hub_common.testing.harness import settings_for
+from hub_common.testing.probe.main import SPEC
+from hub_contracts.envelope import Metadata, Origin, encode_headers
+from hub_contracts.examples import EXAMPLE_BY_TYPE, EXAMPLES
+from hub_contracts.shop_activity import StockReported
+from hub_contracts.topics import SHOP_ACTIVITY, STOCK, TOPICS, Topic
+from hub_tools.demo.setting import PRICES, SOLD_OUT
+from hub_tools.run.cluster import installed_services
+from hub_tools.run.replaying import NO_PLAN, replay_service
+from hub_tools.stack.waiting import run_sync
+from ops_console.handlers import OWN_TOPICS
+from ops_console.main import SPEC as CONSOLE
+
+from .hub import Hub
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+PROBE = replace(SPEC, replay=ReplayPlan(tables=(Compared("notes"), CONNECTIONS, PARKED), own=PARKED_ROUTES))
+SKUS = [f"sku-{number}" for number in range(30)]
+ROUNDS = 10
+
+
+@asynccontextmanager
+async def running(spec: ServiceSpec, database: str, kafka: str, prefix: str) -> AsyncIterator[Runtime]:
+    settings = settings_for(spec, database, kafka=kafka, topic_prefix=prefix, drain_seconds=5.0)
+    runtime = Runtime(spec, settings)
+    await runtime.start()
+    try:
+        yield runtime
+    finally:
+        await runtime.stop()
+
+
+async def send(kafka: str, records: list[OutRecord]) -> None:
+    producer = KafkaProducer(kafka, "test")
+    try:
+        assert all(await producer.send(records))
+    finally:
+        await producer.stop()
+
+
+def level(prefix: str, sku: str, quantity: int, origin: Origin = Origin.LIVE) -> OutRecord:
+    ids, now = SystemIds(), SystemClock().now()
+    data = StockReported(shop_connection_id=UUID(int=1), shop_sku=sku, quantity=quantity, reported_at=now)
+    meta = Metadata(ids.new(), data.TYPE, "test", now, sku, "t", quantity, origin)
+    return OutRecord(prefix + SHOP_ACTIVITY, sku.encode(), data.model_dump_json().encode(), encode_headers(meta))
+
+
+async def shadows(admin_dsn: str) -> list[str]:
+    conn = await asyncpg.connect(admin_dsn)
+    try:
+        return [
+            row["datname"] for row in await conn.fetch("SELECT datname FROM pg_database WHERE datname ~ '^replay_'")
+        ]
+    finally:
+        await conn.close()
+
+
+async def execute(dsn: str, statement: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+async def test_a_running_service_is_rebuilt_beside_itself(
+    database: str, kafka: str, topic_prefix: str, postgres: str
+) -> None:
+    """While it runs: its group, its topics and its database are as before, and the rebuilt one is gone."""
+    await ensure_topics(kafka, [Topic(SHOP_ACTIVITY, "test", "sku"), Topic(STOCK, "probe", "sku")], prefix=topic_prefix)
+    records = [level(topic_prefix, sku, quantity) for quantity in range(ROUNDS) for sku in SKUS]
+    records.append(level(topic_prefix, "old", 5, Origin.BACKFILL))
+    async with running(PROBE, database, kafka, topic_prefix) as runtime:
+        await send(kafka, [*records, *records[:25]])  # some come twice
+        done = await replay_service(PROBE, runtime.settings, postgres)
+        assert done.equal
+        assert (done.tables[0].table, done.tables[0].rebuilt.rows) == ("notes", len(SKUS) + 1)
+        assert done.report.handled == len(records)
+        assert done.report.untold == len(records)
+        ends = await bounds(kafka, [topic_prefix + STOCK, topic_prefix + SHOP_ACTIVITY])
+        told = sum(end for tp, (_, end) in ends.items() if tp.topic.endswith(STOCK))
+        assert told == len(records), "a replay tells nothing"
+        assert await shadows(postgres) == []
+        await execute(database, "UPDATE notes SET times = times + 1 WHERE sku = 'sku-7'")
+        again = await replay_service(PROBE, runtime.settings, postgres)
+        assert not again.equal
+        assert {(row.side, row.key["sku"]) for row in again.odd["notes"]} == {
+            ("present", "sku-7"),
+            ("rebuilt", "sku-7"),
+        }
+        group = await committed(kafka, topic_prefix + "probe")
+        assert sum(group.values()) == len(records) + 25
+
+
+async def test_a_rebuild_stops_where_it_is_told_to(
+    database: str, new_database: Any, kafka: str, topic_prefix: str
+) -> None:
+    topics = [Topic(SHOP_ACTIVITY, "test", "sku"), Topic(STOCK, "probe", "sku")]
+    await ensure_topics(kafka, topics, prefix=topic_prefix)
+    settings = settings_for(PROBE, database, kafka=kafka, topic_prefix=topic_prefix)
+    names = [topic_prefix + topic.name for topic in topics]
+    empty = await rebuild(PROBE, settings, new_database(None))
+    assert (empty.records, empty.cut) == (0, ())
+    await send(kafka, [level(topic_prefix, sku, 1) for sku in SKUS])
+    until = {tp: end for tp, (_, end) in (await bounds(kafka, names)).items()}
+    await send(kafka, [level(topic_prefix, sku, 2) for sku in SKUS])
+    report = await rebuild(PROBE, settings, new_database(None), until)
+    assert (report.records, report.handled) == (len(SKUS), len(SKUS))
+    everything = await rebuild(PROBE, settings, new_database(None))
+    assert everything.handled == 2 * len(SKUS)
+
+
+async def test_a_topic_that_does_not_exist_is_no_empty_topic(
+    database: str, new_database: Any, kafka: str, topic_prefix: str
+) -> None:
+    settings = settings_for(PROBE, database, kafka=kafka, topic_prefix=topic_prefix)
+    with pytest.raises(BrokerDown, match="does not exist"):
+        await rebuild(PROBE, settings, new_database(None))
+
+
+async def test_the_console_is_rebuilt_from_the_broker(
+    new_database: Any, kafka: str, topic_prefix: str, postgres: str
+) -> None:
+    narrow = [replace(topic, partitions=2) for topic in TOPICS]
+    await ensure_topics(kafka, narrow, prefix=topic_prefix, dead_letters=False)
+    records = []
+    for example in EXAMPLES:
+        meta = example.metadata(EXAMPLE_BY_TYPE[example.after] if example.after else None)
+        topic = topic_prefix + (example.data.TOPIC or OWN_TOPICS[meta.source])
+        body = example.data.model_dump_json().encode()
+        records.append(OutRecord(topic, meta.key.encode(), body, encode_headers(meta)))
+    async with running(CONSOLE, new_database(None), kafka, topic_prefix) as runtime:
+        await send(kafka, records)
+        done = await replay_service(CONSOLE, runtime.settings, postgres)
+    assert done.equal, done.odd
+    assert all(table.rebuilt.rows for table in done.tables)
+    assert (done.report.handled, done.report.dead) == (len(records), 0)
+
+
+def test_every_service_has_a_plan_or_a_reason() -> None:
+    specs = installed_services()
+    planned = {name for name, spec in specs.items() if spec.replay is not None}
+    assert planned >= {"ops-console", "order-router", "order-acceptance"}
+    assert {name for name in specs if name not in planned} == set(NO_PLAN)
+
+
+def replay(hub: Hub, *arguments: str, code: int) -> dict[str, Any]:
+    """`hub replay … --json` as a person would run it beside the running hub."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    done = subprocess.run(
+        [sys.executable, "-c", "from hub_tools.cli import main; main()", "replay", *arguments, "--json"],
+        env=env | {"HUB_DATA_DIR": str(hub.cluster.folder.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    return {answer["service"]: answer for answer in json.loads(done.stdout)["services"]} if done.stdout else {}
+
+
+def tamper(hub: Hub, service: str, statement: str) -> None:
+    run_sync(execute(hub.cluster.dsn(service), statement))
+
+
+def test_hub_replay_proves_a_hub_that_orders_flowed_through(hub: Hub) -> None:
+    skus = sorted(PRICES)
+    refused = hub.buy("manomano", (SOLD_OUT, 1))[0]
+    for number, connector in enumerate(("manomano", "mirakl")):
+        for reference in hub.buy(connector, (skus[number], 1), (skus[number + 2], 2), count=3):
+            hub.shows(hub.setting.connections[connector], reference, "SHIPPED")
+    hub.shows(hub.setting.connections["manomano"], refused, "REFUSED")
+
+    found = replay(hub, "--all", code=0)
+    assert set(found) == set(hub.cluster.specs)
+    for name in ("ops-console", "order-router", "order-acceptance"):
+        assert found[name]["equal"] is True, found[name]
+        assert found[name]["handled"] > 0
+    for name, why in NO_PLAN.items():
+        assert found[name] == {"service": name, "equal": None, "why_not": why}
+    assert run_sync(shadows(hub.cluster.stack.postgres_dsn)) == []
+
+    tamper(hub, "order-router", "UPDATE routes SET warehouse = 'elsewhere'")
+    try:
+        changed = replay(hub, "order-router", code=1)["order-router"]
+    finally:
+        tamper(hub, "order-router", "UPDATE routes SET warehouse = NULL WHERE warehouse = 'elsewhere'")
+    assert [table["table"] for table in changed["tables"] if not table["equal"]] == ["routes"]
+    assert replay(hub, "order-router", code=0)["order-router"]["equal"] is True
+
+
+def test_hub_replay_says_what_it_wants(hub: Hub) -> None:
+    for arguments in ((), ("order-router", "--all"), ("no-such-service",)):
+        assert replay(hub, *arguments, code=2) == {}
