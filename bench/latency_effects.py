@@ -155,6 +155,6 @@ async def main(dsn: str, kafka: str, prefix: str) -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
-    setup_logging("json", "ERROR")
+    setup_logging("json", "WARNING", stream=sys.stderr)
     given = json.loads(sys.stdin.readline())
     print(json.dumps(uvloop.run(main(**given))), flush=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
 from hub_common.clock import SystemClock
 from hub_common.ids import SystemIds
@@ -29,6 +30,7 @@ from hub_contracts.envelope import Metadata, Origin, encode_headers
 from hub_contracts.examples import EXAMPLE_BY_TYPE, EXAMPLES
 from hub_contracts.shop_activity import StockReported
 from hub_contracts.topics import SHOP_ACTIVITY, STOCK, TOPICS, Topic
+from hub_tools.cli import app
 from hub_tools.demo.setting import PRICES, SOLD_OUT
 from hub_tools.run.cluster import installed_services
 from hub_tools.run.replaying import NO_PLAN, replay_service
@@ -169,19 +171,19 @@ def test_every_service_has_a_plan_or_a_reason() -> None:
     assert {name for name in specs if name not in planned} == set(NO_PLAN)
 
 
-def replay(hub: Hub, *arguments: str, code: int) -> dict[str, Any]:
-    """`hub replay … --json` as a person would run it beside the running hub."""
+def replay(hub: Hub, *arguments: str, code: int) -> str:
+    """`hub replay …` as a person would run it beside the running hub; returns what it prints."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
     done = subprocess.run(
-        [sys.executable, "-c", "from hub_tools.cli import main; main()", "replay", *arguments, "--json"],
-        env=env | {"HUB_DATA_DIR": str(hub.cluster.folder.path)},
+        [sys.executable, "-c", "from hub_tools.cli import main; main()", "replay", *arguments],
+        env=env | {"HUB_DATA_DIR": str(hub.cluster.folder.path), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
         timeout=200,
     )
     assert done.returncode == code, done.stderr + done.stdout
-    return {answer["service"]: answer for answer in json.loads(done.stdout)["services"]} if done.stdout else {}
+    return done.stdout
 
 
 def tamper(hub: Hub, service: str, statement: str) -> None:
@@ -196,7 +198,7 @@ def test_hub_replay_proves_a_hub_that_orders_flowed_through(hub: Hub) -> None:
             hub.shows(hub.setting.connections[connector], reference, "SHIPPED")
     hub.shows(hub.setting.connections["manomano"], refused, "REFUSED")
 
-    found = replay(hub, "--all", code=0)
+    found = {each["service"]: each for each in json.loads(replay(hub, "--all", "--json", code=0))["services"]}
     assert set(found) == set(hub.cluster.specs)
     for name in ("ops-console", "order-router", "order-acceptance"):
         assert found[name]["equal"] is True, found[name]
@@ -205,15 +207,23 @@ def test_hub_replay_proves_a_hub_that_orders_flowed_through(hub: Hub) -> None:
         assert found[name] == {"service": name, "equal": None, "why_not": why}
     assert run_sync(shadows(hub.cluster.stack.postgres_dsn)) == []
 
-    tamper(hub, "order-router", "UPDATE routes SET warehouse = 'elsewhere'")
+
+def test_hub_replay_fails_when_a_table_was_tampered_with(hub: Hub) -> None:
+    """Read by a person: one line per table, and which rows it is about."""
+    tamper(hub, "order-router", "UPDATE shops SET label = label || ' (changed by hand)'")
     try:
-        changed = replay(hub, "order-router", code=1)["order-router"]
+        printed = replay(hub, "order-router", code=1)
     finally:
-        tamper(hub, "order-router", "UPDATE routes SET warehouse = NULL WHERE warehouse = 'elsewhere'")
-    assert [table["table"] for table in changed["tables"] if not table["equal"]] == ["routes"]
-    assert replay(hub, "order-router", code=0)["order-router"]["equal"] is True
+        tamper(hub, "order-router", "UPDATE shops SET label = replace(label, ' (changed by hand)', '')")
+    words = {line.split()[1]: line.split()[-2] for line in printed.splitlines() if line.startswith("│")}
+    assert words.pop("shops") == "different"
+    assert set(words.values()) == {"equal"}
+    assert "not compared: waits" in printed
+    assert run_sync(shadows(hub.cluster.stack.postgres_dsn)) == []
 
 
 def test_hub_replay_says_what_it_wants(hub: Hub) -> None:
-    for arguments in ((), ("order-router", "--all"), ("no-such-service",)):
-        assert replay(hub, *arguments, code=2) == {}
+    assert replay(hub, "no-such-service", code=2) == ""
+    for wrong in (["replay"], ["replay", "order-router", "--all"]):
+        answer = CliRunner().invoke(app, wrong)
+        assert (answer.exit_code, "name one service, or give --all" in answer.output) == (2, True)

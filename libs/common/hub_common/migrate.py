@@ -2,22 +2,24 @@
 
 Every migration runs under a short `lock_timeout`: waiting for a lock behind a long query would queue up all writers
 behind the migration. A newer schema is tolerated, because migrations run before the roll-out.
+
+Alembic is imported where migrations run: a service that only checks its schema would carry it about for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import asyncpg
-from alembic import command, context, op
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 LOCK_TIMEOUT = "5s"
 
@@ -28,6 +30,8 @@ class SchemaTooOld(RuntimeError):
 
 def alembic_config(package: str, dsn: str) -> Config:
     """Alembic's configuration for a service package; there is no ini file to drift."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(files(package) / "migrations"))
     config.attributes["dsn"] = dsn
@@ -36,6 +40,8 @@ def alembic_config(package: str, dsn: str) -> Config:
 
 def upgrade(package: str, dsn: str) -> None:
     """Run all missing migrations. Blocking; call it from a thread when a loop is running."""
+    from alembic import command
+
     command.upgrade(alembic_config(package, dsn), "head")
 
 
@@ -46,10 +52,15 @@ async def upgrade_async(package: str, dsn: str) -> None:
 
 def run_migrations(metadata: MetaData) -> None:
     """Body of every service's `migrations/env.py`."""
+    from alembic import context
+
     asyncio.run(_run(metadata, context.config.attributes["dsn"]))
 
 
 async def _run(metadata: MetaData, dsn: str) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_do, metadata)
@@ -58,6 +69,8 @@ async def _run(metadata: MetaData, dsn: str) -> None:
 
 
 def _do(connection: Connection, metadata: MetaData) -> None:
+    from alembic import context
+
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -66,16 +79,34 @@ def _do(connection: Connection, metadata: MetaData) -> None:
         context.run_migrations()
 
 
+REVISION = re.compile(r'^(down_)?revision = (?:"(\w+)"|None)', re.MULTILINE)
+
+
+def revisions(package: str) -> tuple[frozenset[str], str]:
+    """All revisions of a service package and the newest, read from the files without running them.
+
+    Raises `ValueError` when they do not form one line.
+    """
+    known: set[str] = set()
+    followed: set[str] = set()
+    for file in (files(package) / "migrations" / "versions").iterdir():
+        if file.name.endswith(".py"):
+            for down, revision in REVISION.findall(file.read_text()):
+                (followed if down else known).add(revision)
+    heads = known - followed
+    if len(heads) != 1:
+        raise ValueError(f"{package}: migrations must end in one revision, found {sorted(heads)}")
+    return frozenset(known), heads.pop()
+
+
 async def check_head(package: str, conn: asyncpg.Connection[asyncpg.Record]) -> None:
     """Raise `SchemaTooOld` when the newest migration of the code has not been run."""
-    script = ScriptDirectory.from_config(alembic_config(package, ""))
+    known, head = revisions(package)
     exists = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     current = await conn.fetchval("SELECT version_num FROM alembic_version") if exists else None
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current is None or (current in known and current != script.get_current_head()):
+    if current is None or (current in known and current != head):
         raise SchemaTooOld(
-            f"{package}: schema is at {current or 'nothing'}, code needs {script.get_current_head()}; "
-            f"run: python -m {package} migrate"
+            f"{package}: schema is at {current or 'nothing'}, code needs {head}; run: python -m {package} migrate"
         )
 
 
@@ -96,6 +127,8 @@ def create_sql(metadata: MetaData, *, only: set[str] | None = None, without: set
 
 def run_sql_file(package: str, name: str) -> None:
     """Run the statements of a frozen SQL file that lies beside a package's migrations."""
+    from alembic import op
+
     sql = (files(package) / "migrations" / "sql" / name).read_text()
     for statement in sql.split(";\n"):
         if statement.strip():

@@ -52,6 +52,8 @@ async def test_wrong_input_is_422_and_names_field_and_rule(mirakl: Stage) -> Non
         (wish(order) | {"lines": [{"line_id": "X", "quantity": 1}]}, "#/lines/0/line_id line_unknown"),
         (wish(order) | {"reason_code": "99"}, "#/reason_code"),
         (wish(order, 0), "#/lines/0/amount nothing_to_refund"),
+        (wish(order, -1), "#/lines/0/quantity"),
+        (wish(order, 1_000_001), "#/lines/0/quantity"),
         (wish(order, 1, amount="1.001"), "#/lines/0/amount amount_unsupported"),
         (wish(order, 1, amount="-1"), "#/lines/0/amount amount_unsupported"),
         (wish(order) | {"lines": wish(order)["lines"] * 2}, "#/lines/1/line_id must not be repeated"),

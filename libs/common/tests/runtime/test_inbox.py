@@ -68,6 +68,14 @@ async def test_a_repeated_event_changes_nothing(harness: Harness) -> None:
     assert len(await harness.emitted()) == 1
 
 
+async def test_an_event_sent_twice_in_one_batch_is_handled_once(harness: Harness) -> None:
+    event_id = uuid4()
+    result = await harness.feed(stock(harness, "A", 1), stock(harness, "A", 1), event_ids=[event_id, event_id])
+    assert (result.handled, result.known) == (1, 1)
+    assert await levels(harness) == {"A": (1, 1)}
+    assert len(await harness.emitted()) == 1
+
+
 async def test_one_poisoned_event_hurts_only_itself(harness: Harness) -> None:
     result = await harness.feed(stock(harness, "A", 1), stock(harness, handlers.POISON_SKU, 1), stock(harness, "B", 2))
     assert (result.handled, result.dead) == (2, 1)
