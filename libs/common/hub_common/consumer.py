@@ -200,7 +200,11 @@ class Consumer:
         self._ahead = self._committing = None
         for task in waiting:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        if waiting:
+            await asyncio.wait(waiting, timeout=REVOKE_SECONDS)
+            for task in waiting:
+                if task.done() and not task.cancelled():
+                    task.exception()
 
     async def _idle(self) -> None:
         async with self._busy:

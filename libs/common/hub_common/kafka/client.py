@@ -19,17 +19,23 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import (
     CommitFailedError,
+    ConsumerStoppedError,
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
     for_code,
 )
 
+from hub_common.bounded import within
 from hub_common.kafka.records import BrokerDown, InRecord, OutRecord, TopicPartition
 
 SEND_SECONDS = 15.0
 """Longest wait for a batch to be acknowledged; `request_timeout_ms` below is shorter, so real errors come first."""
 REQUEST_MS = 8_000
+JOIN_SECONDS = 30.0
+POLL_SECONDS = 20.0
+"""Beyond the poll's own time-out: a client that does not even return nothing is broken."""
+STOP_SECONDS = 5.0
 SESSION_MS = 10_000
 HEARTBEAT_MS = 3_000
 MAX_POLL_MS = 300_000
@@ -67,8 +73,7 @@ class KafkaProducer:
                 retry_backoff_ms=100,
             )
             try:
-                async with asyncio.timeout(SEND_SECONDS):
-                    await producer.start()
+                await within(SEND_SECONDS, producer.start())
             except (KafkaError, TimeoutError, OSError) as error:
                 await _quietly_stop(producer)
                 raise BrokerDown(f"cannot reach the broker: {type(error).__name__}") from error
@@ -145,9 +150,8 @@ class KafkaConsumer:
     async def start(self) -> None:
         """Join the group. Raises `BrokerDown` when the broker does not answer."""
         try:
-            async with asyncio.timeout(30):
-                self._consumer.subscribe(self._topics, listener=_Listener(self._on_revoked))
-                await self._consumer.start()
+            self._consumer.subscribe(self._topics, listener=_Listener(self._on_revoked))
+            await within(JOIN_SECONDS, self._consumer.start())
         except (KafkaError, TimeoutError, OSError) as error:
             await self.stop()
             raise BrokerDown(f"cannot join the consumer group: {type(error).__name__}") from error
@@ -160,8 +164,9 @@ class KafkaConsumer:
     async def poll(self, max_records: int, timeout_ms: int) -> list[InRecord]:
         """Up to `max_records` records, in order per partition. Raises `BrokerDown` on client errors."""
         try:
-            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
-        except (KafkaError, OSError) as error:
+            fetch = self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            fetched = await within(timeout_ms / 1000 + POLL_SECONDS, fetch)
+        except (KafkaError, ConsumerStoppedError, TimeoutError, OSError) as error:
             raise BrokerDown(f"fetch failed: {type(error).__name__}") from error
         return [
             InRecord(r.topic, r.partition, r.offset, r.key, r.value, r.headers, r.timestamp)
@@ -180,8 +185,7 @@ class KafkaConsumer:
         if not mine:
             return False
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._consumer.commit(mine)
+            await within(SEND_SECONDS, self._consumer.commit(mine))
         except (CommitFailedError, IllegalGenerationError, IllegalStateError):
             return False
         except (KafkaError, TimeoutError, OSError) as error:
@@ -222,8 +226,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 async def _quietly_stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     """Stop a client that may be broken: its own errors while closing carry no information any more."""
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(5):
-            await client.stop()
+        await within(STOP_SECONDS, client.stop())
 
 
 class TopicLike(Protocol):
