@@ -41,8 +41,8 @@ HEARTBEAT_MS = 3_000
 MAX_POLL_MS = 300_000
 """Handlers take milliseconds; this only matters if the process hangs, and then leaving the group is right."""
 REBALANCE_MS = 15_000
-"""How long the group waits for members to finish their batch and rejoin. aiokafka's default is the session time-out,
-which evicts a member that drains its batch; much longer, and a replica that dies while joining holds everybody up."""
+"""How long members may take to finish a batch and rejoin. The default, the session time-out, evicts a member that
+drains its batch; much longer, and a replica that dies while joining holds everybody up."""
 PARTITION_BYTES = 1_048_576
 FETCH_BYTES = 8_388_608
 """Default is 50 MiB per broker; a service must stay within 120 MB."""
@@ -156,8 +156,7 @@ class KafkaConsumer:
             await self.stop()
             raise BrokerDown(f"cannot join the consumer group: {type(error).__name__}") from error
         except asyncio.CancelledError:
-            # Left alone, the half-started client would stay a member of the group: it sends heartbeats, holds
-            # partitions and reads nothing.
+            # Left alone, the half-started client stays in the group: it holds partitions and reads nothing.
             await self.stop()
             raise
 

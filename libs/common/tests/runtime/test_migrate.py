@@ -20,7 +20,7 @@ def test_revisions_are_read_without_running_them() -> None:
 
 async def test_an_empty_database_is_too_old(new_database: Callable[[str | None], str]) -> None:
     conn = await asyncpg.connect(new_database(None))
-    with pytest.raises(SchemaTooOld, match="python -m hub_common.testing.probe migrate"):
+    with pytest.raises(SchemaTooOld, match="probe migrate"):
         await check_head(PROBE, conn)
     await conn.close()
 
