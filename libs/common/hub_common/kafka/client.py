@@ -316,8 +316,7 @@ async def _lone_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await _quietly_stop(consumer)
 
 
-ADMIN_SECONDS = 30.0
-_NO_ERROR, _TOPIC_EXISTS = 0, 36
+ADMIN_SECONDS, _NO_ERROR, _TOPIC_EXISTS = 30.0, 0, 36
 
 
 async def ensure_topics(
