@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from hub_contracts.topics import TOPICS
 from hub_tools.demo.outside import Outside
 from hub_tools.stack.waiting import run_sync
 
-from .world import World
+from .world import ROUND_SECONDS, World
 
 OWNERS = {
     "accept": "order-acceptance",
@@ -26,13 +27,23 @@ OWNERS = {
 }
 
 
-def check_everything(world: World, outside: Outside) -> None:
+SETTLE_SECONDS = 60.0
+"""Returns and their refunds follow shipments; both sides are compared until they agree, at most this long."""
+
+
+def check_everything(world: World) -> None:
     """Raise an AssertionError that names every order, effect or key for which something does not hold."""
-    problems = [f"done twice: {text}" for text in outside.doubles()]
-    problems += run_sync(_dead_letters(world))
-    problems += run_sync(_ledgers_differ(world, outside))
-    problems += run_sync(_order_per_key(world))
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (differences := _compare(world)) and time.monotonic() < deadline:
+        world.settle_doubts()
+        time.sleep(ROUND_SECONDS)
+    problems = differences + run_sync(_dead_letters(world)) + run_sync(_order_per_key(world))
     assert not problems, "\n".join(problems[:40])
+
+
+def _compare(world: World) -> list[str]:
+    outside = world.outside()
+    return [f"done twice: {text}" for text in outside.doubles()] + run_sync(_ledgers_differ(world, outside))
 
 
 async def _rows(world: World, service: str, sql: str) -> list[asyncpg.Record]:

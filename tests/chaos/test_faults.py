@@ -36,7 +36,8 @@ def test_services_are_killed_one_after_the_other_under_load(world: World) -> Non
         world.cluster.supervisor.kill(victim)
         world.orders(1)
         world.revive()
-    check_everything(world, world.until_done())
+    world.until_done()
+    check_everything(world)
 
 
 def test_the_broker_stops_and_comes_back(world: World) -> None:
@@ -46,7 +47,8 @@ def test_the_broker_stops_and_comes_back(world: World) -> None:
     world.until(lambda: world.waiting_events("order-ingest") > 0, "events that wait for the broker")
     world.broker.start()
     world.orders(ORDERS // 4)
-    check_everything(world, world.until_done())
+    world.until_done()
+    check_everything(world)
 
 
 def test_the_database_is_killed_and_comes_back(world: World) -> None:
@@ -57,7 +59,8 @@ def test_the_database_is_killed_and_comes_back(world: World) -> None:
     world.until(lambda: world.database_is_missed("order-acceptance"), "a service that misses its database")
     world.postgres.start()
     world.orders(ORDERS // 2)
-    check_everything(world, world.until_done())
+    world.until_done()
+    check_everything(world)
 
 
 MISBEHAVIOUR: dict[str, list[dict[str, Any]]] = {
@@ -101,7 +104,8 @@ def test_the_outside_misbehaves(world: World) -> None:
     )
     for connector in MISBEHAVIOUR:
         world.faults(connector)
-    check_everything(world, world.until_done())
+    world.until_done()
+    check_everything(world)
 
 
 def test_everything_at_once(world: World) -> None:
@@ -118,4 +122,5 @@ def test_everything_at_once(world: World) -> None:
         world.revive()
     for connector in MISBEHAVIOUR:
         world.faults(connector)
-    check_everything(world, world.until_done())
+    world.until_done()
+    check_everything(world)
