@@ -34,7 +34,8 @@ status: setup  ## What runs
 	@$(BIN)/hub stack status
 
 test: setup  ## Unit, contract, integration and stack tests
-	$(BIN)/pytest -rfEs -n 2 --dist loadfile $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs -n 2 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs $(PYTEST_ARGS) tests/integration
 
 lint: lint-style lint-format lint-types lint-layers lint-rules  ## Style, types, layers, own rules (all: make -k lint)
 
