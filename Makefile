@@ -35,7 +35,7 @@ status: setup  ## What runs
 
 test: setup  ## Unit, contract, integration and stack tests
 	$(BIN)/pytest -rfEs -n 2 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
-	$(BIN)/pytest -rfEs $(PYTEST_ARGS) tests/integration
+	$(BIN)/pytest -rfEs --ignore=tests/integration/test_replay.py $(PYTEST_ARGS) tests/integration
 
 lint: lint-style lint-format lint-types lint-layers lint-rules  ## Style, types, layers, own rules (all: make -k lint)
 
