@@ -113,6 +113,7 @@ async def resume(
                 parked_id=row["parked_id"],
                 owner=tx.service,
                 order_id=row["order_id"],
+                is_test=row["is_test"],
                 resolution=resolution,
                 actor=actor,
             ),

@@ -52,6 +52,7 @@ class WorkResumed(EventData):
     parked_id: UUID
     owner: str
     order_id: UUID | None = None
+    is_test: bool = False
     resolution: str
     actor: str | None = None
 
