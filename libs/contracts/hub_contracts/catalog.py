@@ -31,3 +31,46 @@ class FeedBlocked(EventData):
     feed: str
     rows: int
     problems: tuple[str, ...]
+
+
+class OfferListed(EventData):
+    """The marketplace took an offer whole: it exists there, or was taken off when `withdrawn`."""
+
+    TYPE: ClassVar[str] = "offer.listed.v1"
+    TOPIC: ClassVar[str] = topics.CATALOG
+    connection_id: UUID
+    offer_sku: str
+    effect_id: UUID
+    withdrawn: bool = False
+    import_reference: str | None = None
+    confirmed_by: str
+
+
+class OfferListingRejected(EventData):
+    """The marketplace would not take an offer; each problem says what to do next."""
+
+    TYPE: ClassVar[str] = "offer.listing_rejected.v1"
+    TOPIC: ClassVar[str] = topics.CATALOG
+    connection_id: UUID
+    offer_sku: str
+    effect_id: UUID
+    problems: tuple[str, ...]
+    import_reference: str | None = None
+
+
+class ProductImportEnded(EventData):
+    """A product file was worked through by the marketplace. `rows_failed` 0 is the only success."""
+
+    TYPE: ClassVar[str] = "product_import.ended.v1"
+    TOPIC: ClassVar[str] = topics.CATALOG
+    import_id: UUID
+    connection_id: UUID
+    effect_id: UUID
+    file_name: str
+    import_reference: str | None = None
+    rows_read: int
+    rows_taken: int
+    rows_failed: int
+    rows_warned: int = 0
+    problems: tuple[str, ...] = ()
+    """The first of them, for people; all are kept by catalog-feed."""

@@ -125,6 +125,44 @@ class RefundSettings(Fact):
     cancel_default_reason: str | None = None
 
 
+class InvoiceSettings(Fact):
+    """Whether the buyer's invoice is put at the marketplace."""
+
+    upload: Literal["profile", "never", "on_ship"] = "profile"
+    """`profile`: as the operator's profile says; without one, never."""
+    alarm_after_hours: int = 24
+    """A shipped order without an invoice for so long is parked for a person."""
+
+
+class ReturnSettings(Fact):
+    """What is done with returns that buyers open at the marketplace."""
+
+    read: bool = True
+    answer: Literal["person", "accept"] = "person"
+    """`accept`: every requested return is accepted by itself."""
+
+
+class MessageSettings(Fact):
+    """What is done with the conversation with buyers."""
+
+    read: bool = True
+    answer_within_hours: int = 24
+    default_locale: str | None = None
+    """Language to answer in when the order does not say."""
+
+
+class ReconciliationSettings(Fact):
+    """How closely this connection is compared with its marketplace."""
+
+    compare_orders: bool = True
+    compare_offers: bool = True
+    window_days: int = 30
+    """Orders created within so many days are compared, and every open one."""
+    every_minutes: int = 60
+    settle_minutes: int = 15
+    """What changed so recently is not compared: the marketplace publishes later than it answers."""
+
+
 class HubSettings(Fact):
     """Everything a seller decides for one connection, understood by the services."""
 
@@ -135,6 +173,10 @@ class HubSettings(Fact):
     orders: ImportSettings = ImportSettings()
     stock: StockSettings = StockSettings()
     refunds: RefundSettings = RefundSettings()
+    invoices: InvoiceSettings = InvoiceSettings()
+    returns: ReturnSettings = ReturnSettings()
+    messages: MessageSettings = MessageSettings()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
     capabilities_off: tuple[str, ...] = ()
     """Capabilities that the connector has and this connection does not use."""
 

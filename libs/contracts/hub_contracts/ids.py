@@ -50,3 +50,23 @@ def parked_id_for(owner: str, subject_kind: str, subject_id: str, cause: str) ->
 def effect_id_for(natural_key: str) -> UUID:
     """The effect of this natural key."""
     return _derive("effect", natural_key)
+
+
+def marketplace_return_id_for(connection_id: UUID, return_reference: str) -> UUID:
+    """The return that the marketplace calls `return_reference`."""
+    return _derive("marketplace_return", connection_id, return_reference)
+
+
+def message_id_for(connection_id: UUID, message_reference: str) -> UUID:
+    """The message that the marketplace calls `message_reference`."""
+    return _derive("message", connection_id, message_reference)
+
+
+def difference_id_for(connection_id: UUID, kind: str, subject: str) -> UUID:
+    """One thing on which marketplace and hub disagree (`subject`: reference, with line, parcel or refund)."""
+    return _derive("difference", connection_id, kind, subject)
+
+
+def statement_id_for(connection_id: UUID, day: str) -> UUID:
+    """The statement of one connection for one UTC day (`2026-03-02`)."""
+    return _derive("statement", connection_id, day)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from hub_contracts import topics
-from hub_contracts.base import Amount, Currency, EventData, Fact
+from hub_contracts.base import Amount, Currency, EventData, Fact, Instant
 
 
 class RefundLine(Fact):
@@ -89,4 +89,59 @@ class CancellationRejected(EventData):
     connection_id: UUID
     is_test: bool = False
     effect_id: UUID | None = None
+    reason: str
+
+
+class MarketplaceReturnLine(Fact):
+    """Units of one line that come back, as the marketplace says."""
+
+    line_id: str
+    quantity: int
+    reason_code: str | None = None
+
+
+class MarketplaceReturnReported(EventData):
+    """The marketplace shows a return, or another stage of one. It gives no money back by itself."""
+
+    TYPE: ClassVar[str] = "marketplace_return.reported.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    return_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    return_reference: str
+    stage: str
+    """`requested`, `under_way`, `refused`, `received`, `closed`, `cancelled` or `unknown`."""
+    marketplace_state: str
+    lines: tuple[MarketplaceReturnLine, ...]
+    tracking_number: str | None = None
+    marketplace_updated_at: Instant
+
+
+class MarketplaceReturnAnswered(EventData):
+    """The marketplace took the seller's word on a return."""
+
+    TYPE: ClassVar[str] = "marketplace_return.answered.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    return_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID
+    answer: str
+    """`accept`, `refuse`, `receive`, `comply` or `object`."""
+    confirmed_by: str
+
+
+class MarketplaceReturnAnswerRejected(EventData):
+    """The marketplace would not take the seller's word on a return; a person is needed."""
+
+    TYPE: ClassVar[str] = "marketplace_return.answer_rejected.v1"
+    TOPIC: ClassVar[str] = topics.REFUNDS
+    return_id: UUID
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID
+    answer: str
     reason: str

@@ -48,3 +48,15 @@ class InvoiceUploaded(EventData):
     connection_id: UUID
     effect_id: UUID
     document_reference: str | None = None
+
+
+class InvoiceRejected(EventData):
+    """The marketplace would not take the buyer's invoice; a person is needed."""
+
+    TYPE: ClassVar[str] = "invoice.rejected.v1"
+    TOPIC: ClassVar[str] = topics.SHIPMENTS
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    effect_id: UUID
+    reason: str

@@ -161,4 +161,6 @@ class PriceReported(EventData):
     channel: str | None = None
     price: Money
     discount_price: Money | None = None
+    discount_from: Instant | None = None
+    discount_until: Instant | None = None
     reported_at: Instant

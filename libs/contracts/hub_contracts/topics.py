@@ -56,6 +56,8 @@ SHIPMENTS = "hub.shipments"
 REFUNDS = "hub.refunds"
 STOCK = "hub.stock"
 CATALOG = "hub.catalog"
+MESSAGES = "hub.messages"
+RECONCILIATIONS = "hub.reconciliations"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(
@@ -71,6 +73,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic(REFUNDS, "refund-service", "order_id"),
     Topic(STOCK, "stock-sync", "connection_id:offer_sku"),
     Topic(CATALOG, "catalog-feed", "connection_id"),
+    Topic(MESSAGES, "message-service", "order_id; connection_id:thread_reference for threads without an order"),
+    Topic(
+        RECONCILIATIONS, "reconciliation", "order_id; connection_id:offer_sku for offers; connection_id for statements"
+    ),
 )
 
 TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

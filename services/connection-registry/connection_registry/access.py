@@ -127,7 +127,8 @@ async def set_budgets(
         overrides = form.budgets(mine.details.budget_overrides, patch)
         for each in members:
             if each.details.budget_overrides != overrides:
-                data = each.data.model_copy(update={"budgets": resolve_budgets(manifest, overrides)})
+                budgets = resolve_budgets(manifest, overrides, each.data.connector_settings)
+                data = each.data.model_copy(update={"budgets": budgets})
                 details = replace(each.details, budget_overrides=overrides)
                 each = await store.write(tx, replace(each, data=data, details=details), note, actor)
             written.append(each)

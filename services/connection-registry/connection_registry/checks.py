@@ -157,10 +157,17 @@ def delivery_of(manifest: Manifest, settings: Mapping[str, Any]) -> Literal["web
     return "webhook" if any(settings.get(name) for name in addresses) else "open"
 
 
-def resolve_budgets(manifest: Manifest, overrides: Mapping[str, int]) -> dict[str, int]:
-    """Calls per hour of every operation. A value equal to the manifest's keeps the manifest's finer window."""
+def resolve_budgets(
+    manifest: Manifest, overrides: Mapping[str, int], connector_settings: Mapping[str, Any]
+) -> dict[str, int]:
+    """Calls per hour of every operation: the connection's own, else its operator profile's, else the manifest's.
+
+    A value equal to the manifest's keeps the manifest's finer window.
+    """
+    profile = manifest.profile(connector_settings)
+    given = {**(profile.calls_per_hour if profile else {}), **overrides}
     return {
-        budget.operation: overrides.get(budget.operation, budget.calls * 3600 // budget.per_seconds)
+        budget.operation: given.get(budget.operation, budget.calls * 3600 // budget.per_seconds)
         for budget in manifest.budgets
     }
 

@@ -81,7 +81,7 @@ class Registry:
             settings=settings,
             connector_settings=own_settings,
             credential_ref="",
-            budgets=resolve_budgets(manifest, overrides),
+            budgets=resolve_budgets(manifest, overrides, own_settings),
         )
         contacts = tuple(each.model_dump() for each in body.contacts)
         details = Details(self.runtime.clock.now(), actor, body.note, contacts, budget_overrides=overrides)
@@ -143,6 +143,7 @@ class Registry:
         if body.connector_settings:
             own = form.connector_settings(stored.data.connector_settings, body.connector_settings)
             update["connector_settings"] = own
+            update["budgets"] = resolve_budgets(manifest, stored.details.budget_overrides, own)
         if body.settings:
             update["settings"] = form.settings(stored.data.settings, body.settings)
         form.finish()

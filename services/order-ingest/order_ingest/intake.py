@@ -240,7 +240,8 @@ def _rules(batch: Batch) -> Rules:
 def _completed(connection: Connection, snapshot: OrderSnapshot, number: str) -> OrderSnapshot:
     """The snapshot with what only the connection knows: environment, number, accept-by window."""
     own = connection.data.settings.acceptance.accept_within_hours
-    hours = connector(connection.data.connector).manifest.orders.accept_within_hours if own is None else own
+    manifest = connector(connection.data.connector).manifest
+    hours = manifest.accept_within_hours(connection.data.connector_settings) if own is None else own
     return snapshot.model_copy(
         update={
             "environment": connection.data.environment,

@@ -72,7 +72,7 @@ def build_test_order(request: TestOrderRequested, connection: ConnectionChanged,
         marketplace_updated_at=request.requested_at,
     )
     own = connection.settings.acceptance.accept_within_hours
-    hours = manifest.orders.accept_within_hours if own is None else own
+    hours = manifest.accept_within_hours(connection.connector_settings) if own is None else own
     snapshot = snapshot.model_copy(update={"accept_by": accept_by(snapshot, hours)})
     return TestOrder(snapshot, _customer(order_id, request, reference))
 

@@ -199,7 +199,8 @@ class Pollers:
 
     def _interval(self, connection: Connection) -> float:
         manifest = connector(connection.data.connector).manifest
-        return float(connection.data.settings.orders.poll_seconds or manifest.poll_seconds)
+        own = connection.data.settings.orders.poll_seconds
+        return float(own or manifest.poll_every(connection.data.connector_settings))
 
     def _dispatch(self) -> int:
         now, started = self._clock.monotonic(), 0

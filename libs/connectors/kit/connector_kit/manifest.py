@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connector_kit.profiles import OperatorProfile, profile_of
 from hub_contracts.connections import ConnectionKind
 from hub_contracts.orders import Environment
 from hub_contracts.status import OrderStatus
@@ -37,6 +38,16 @@ class Capability(StrEnum):
     REASONS = "reasons"
     FEED = "feed"
     SHOP_ORDERS = "shop_orders"
+    SHOP_INVOICES = "shop_invoices"
+    OFFERS = "offers"
+    PUBLISH_OFFERS = "publish_offers"
+    RELEASE_OFFERS = "release_offers"
+    PRODUCTS = "products"
+    RETURNS = "returns"
+    MESSAGES = "messages"
+    DOCUMENTS = "documents"
+    ORDER_EXPORT = "order_export"
+    NOTICES = "notices"
 
 
 class InputField(Declared):
@@ -143,6 +154,8 @@ class Manifest(Declared):
     orders: OrderTraits = OrderTraits()
     budgets: tuple[Budget, ...] = ()
     effects: tuple[EffectPolicy, ...] = ()
+    profiles: tuple[OperatorProfile, ...] = ()
+    """Operators of this platform by name; a connection names its own in the connector setting `operator_profile`."""
     poll_seconds: int = Field(default=60, gt=0)
     currency_default: str = "EUR"
     docs_url: str | None = None
@@ -178,6 +191,21 @@ class Manifest(Declared):
                 return policy
         return EffectPolicy(operation=kind)
 
+    def profile(self, connector_settings: Mapping[str, Any]) -> OperatorProfile | None:
+        """The operator's profile that a connection names, None without one."""
+        return profile_of(self.profiles, connector_settings)
+
+    def accept_within_hours(self, connector_settings: Mapping[str, Any]) -> int | None:
+        """Hours from the order's creation within which it must be answered: the profile's, else the connector's."""
+        profile = self.profile(connector_settings)
+        own = profile.accept_within_hours if profile else None
+        return self.orders.accept_within_hours if own is None else own
+
+    def poll_every(self, connector_settings: Mapping[str, Any]) -> int:
+        """Seconds between polls: the profile's, else the connector's."""
+        profile = self.profile(connector_settings)
+        return (profile.poll_seconds if profile else None) or self.poll_seconds
+
     def address(self, environment: Environment) -> str | None:
         """Base address of an environment, None when the connection must give it."""
         for entry in self.environments:
@@ -186,8 +214,10 @@ class Manifest(Declared):
         raise KeyError(f"connector {self.name} has no {environment} environment")
 
     def check_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate connector settings. Raises `FieldErrors` naming every wrong field."""
-        return _check_fields(self.settings_fields, given)
+        """Validate connector settings; what is absent comes from the operator's profile, then from the fields' own
+        defaults. Raises `FieldErrors` naming every wrong field."""
+        profile = self.profile(given)
+        return _check_fields(self.settings_fields, {**(profile.connector_settings if profile else {}), **given})
 
     def check_credentials(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate credentials. Raises `FieldErrors`; messages never contain the values."""

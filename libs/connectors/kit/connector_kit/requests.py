@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from connector_kit.offers import ChannelPrice
 from hub_contracts.base import Amount, Currency, Fact, Instant, Money
 from hub_contracts.orders import TaxMode
 from hub_contracts.routes import RouteLine
@@ -98,20 +99,24 @@ class SetStock(Fact):
 
 
 class SetPrice(Fact):
-    """Price of one offer, taxes included."""
+    """All prices of one offer, taxes included: a marketplace may delete those that are not stated (Mirakl PRI01)."""
 
     offer_sku: str
     price: Money
     discount_price: Money | None = None
-    channel: str | None = None
+    discount_from: Instant | None = None
+    discount_until: Instant | None = None
+    channel_prices: tuple[ChannelPrice, ...] = ()
+    """Prices that hold in one channel only; a connector without channels leaves them out and says so."""
 
 
 class UploadInvoice(Fact):
-    """Put the buyer's invoice at the marketplace."""
+    """Put the buyer's invoice at the marketplace. The content is personal data: it is put in when the call is made
+    and is not stored with the effect."""
 
     order_reference: str
     file_name: str
-    content_base64: str
+    content_base64: str = ""
 
 
 class ShopAddress(Fact):

@@ -6,7 +6,17 @@ nobody could later prove that its oldest form is still read.
 
 from __future__ import annotations
 
-from hub_contracts.examples import answers, money, offers, orders, settings, shops, work
+from hub_contracts.examples import (
+    aftersales,
+    answers,
+    money,
+    offers,
+    orders,
+    reconciliations,
+    settings,
+    shops,
+    work,
+)
 from hub_contracts.examples.world import Example
 
 EXAMPLES: tuple[Example, ...] = (
@@ -16,6 +26,8 @@ EXAMPLES: tuple[Example, ...] = (
     *shops.EXAMPLES,
     *money.EXAMPLES,
     *offers.EXAMPLES,
+    *aftersales.EXAMPLES,
+    *reconciliations.EXAMPLES,
     *work.EXAMPLES,
 )
 
