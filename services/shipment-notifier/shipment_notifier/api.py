@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from hub_common.effects.model import EffectState
 from hub_common.web import Problem
 from hub_contracts.parcels import ParcelCarrierMapped
+from shipment_notifier.api_invoices import INVOICE, invoice_router
 from shipment_notifier.desks import content_json, content_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
         )
         effects = await pool.fetch("SELECT * FROM effects WHERE order_id = $1 AND kind = 'ship' ORDER BY seq", order_id)
         clocks = await pool.fetch("SELECT * FROM deadlines WHERE order_id = $1", order_id)
+        invoices = await pool.fetch("SELECT * FROM invoices WHERE order_id = $1 ORDER BY route_id", order_id)
         states = {effect["effect_id"]: effect["state"] for effect in effects}
         return {
             "order_id": order_id,
@@ -50,9 +52,10 @@ def routers(runtime: Runtime) -> list[APIRouter]:
             "parcels": [_parcel(parcel) for parcel in parcels],
             "effects": [{name: effect[name] for name in EFFECT} for effect in effects],
             "deadlines": [dict(clock) for clock in clocks],
+            "invoices": [{name: row[name] for name in INVOICE} for row in invoices],
         }
 
-    return [router]
+    return [router, invoice_router(runtime)]
 
 
 def _lines(lines: list[asyncpg.Record], parcels: list[asyncpg.Record], states: dict[UUID, str]) -> list[dict[str, Any]]:

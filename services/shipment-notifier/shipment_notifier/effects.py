@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from connector_kit.capabilities import ShipsParcels
@@ -13,7 +14,12 @@ from hub_common.tx import Tx
 from hub_contracts.shipments import ShipmentNotified, ShipmentRejected
 from shipment_notifier import store
 from shipment_notifier.desks import covered_by, open_desks, told_lines
+from shipment_notifier.effects_invoice import invoice_effect
+from shipment_notifier.invoicing import want
 from shipment_notifier.telling import advance
+
+if TYPE_CHECKING:
+    from hub_common.runtime import Runtime
 
 
 def request_of(effect: Effect) -> ShipParcel:
@@ -39,6 +45,7 @@ async def settled(tx: Tx, ended: Sequence[Settled]) -> None:
     for each in ended:
         _tell(tx, each, complete=_order_id(each) in complete)
     await advance(tx, order_ids)
+    await want(tx, order_ids, {each.effect.connection_id for each in ended})
 
 
 def _order_id(each: Settled) -> UUID:
@@ -72,4 +79,9 @@ def _tell(tx: Tx, each: Settled, *, complete: bool) -> None:
         tx.emit(event, key=event.order_id, cause=effect.cause)
 
 
-EFFECTS: tuple[EffectKind, ...] = (EffectKind("ship", "ship", execute, probe, settled, probe_operation="probe_ship"),)
+def build_effects(runtime: Runtime) -> Sequence[EffectKind]:
+    """The kinds of this service."""
+    return (
+        EffectKind("ship", "ship", execute, probe, settled, probe_operation="probe_ship"),
+        invoice_effect(runtime),
+    )

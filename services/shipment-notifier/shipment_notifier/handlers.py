@@ -11,7 +11,8 @@ from hub_contracts.connections import ConnectionChanged, ConnectionKind
 from hub_contracts.envelope import Event
 from hub_contracts.orders import OrderChanged, OrderReceived, OrderStatusChanged
 from hub_contracts.parcels import ParcelCarrierMapped
-from shipment_notifier import store
+from hub_contracts.shop_activity import ShopOrderAcknowledged, ShopOrderCreated
+from shipment_notifier import store, store_invoices
 from shipment_notifier.telling import advance
 
 
@@ -46,11 +47,18 @@ async def on_connection_changed(tx: Tx, events: Sequence[Event[ConnectionChanged
         await advance(tx, await store.unsettled_orders(tx.conn, ids))
 
 
+async def on_shop_order(tx: Tx, events: Sequence[Event[ShopOrderCreated | ShopOrderAcknowledged]]) -> None:
+    """Keep the shop's own order number: some shops find an invoice by nothing else."""
+    await store_invoices.save_references(tx.conn, events)
+
+
 ROUTES: Routes = {
     ParcelCarrierMapped: on_parcel,
     OrderReceived: on_order,
     OrderChanged: on_order,
     OrderStatusChanged: on_status_changed,
     ConnectionChanged: on_connection_changed,
+    ShopOrderCreated: on_shop_order,
+    ShopOrderAcknowledged: on_shop_order,
 }
 """What this service reacts to."""

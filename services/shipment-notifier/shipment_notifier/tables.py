@@ -70,3 +70,39 @@ Table(
     Index("ix_parcels_order_id", "order_id"),
     Index("ix_parcels_unsettled", "connection_id", postgresql_where=text("state in ('waiting','parked','set_aside')")),
 )
+
+Table(
+    # One invoice per route: each shop writes its own.
+    "invoices",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("route_id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("shop_connection_id", Uuid, nullable=False),
+    Column("tenant", Text, nullable=False),
+    # wanted, planned, uploaded, rejected or by_hand.
+    Column("state", Text, nullable=False, server_default="wanted"),
+    Column("wanted_at", Instant, nullable=False),
+    Column("next_fetch_at", Instant, nullable=False),
+    Column("fetches", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("alarm_at", Instant, nullable=False),
+    Column("alarmed_at", Instant),
+    Column("file_name", Text),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("effect_id", Uuid),
+    Column("settled_at", Instant),
+    Column("traceparent", Text),
+    Column("causation_id", Text),
+    Index("ix_invoices_wanted", "next_fetch_at", postgresql_where=text("state = 'wanted'")),
+    Index("ix_invoices_alarm", "alarm_at", postgresql_where=text("state = 'wanted' and alarmed_at is null")),
+)
+
+Table(
+    # The shop's own name of the order it made for a route: some shops find an invoice by nothing else.
+    "shop_references",
+    METADATA,
+    Column("route_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("shop_order_reference", Text, nullable=False),
+)

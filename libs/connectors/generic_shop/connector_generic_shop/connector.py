@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connector_generic_shop import client, mapping, orders
+from connector_generic_shop.invoices import fetch_invoice
 from connector_generic_shop.manifest import MANIFEST, VERIFY
 from connector_generic_shop.probes import probe
 from connector_generic_shop.settings import read_secrets, read_settings
 from connector_generic_shop.signing import BadSecret, check_secret
+from connector_kit.aftersales import FetchedInvoice, FetchInvoice
 from connector_kit.capabilities import ConnectionContext, SandboxOptions, Verification
-from connector_kit.http import CallError
+from connector_kit.http import CallError, NotSent
 from connector_kit.manifest import Manifest
 from connector_kit.outcome import Outcome, OutcomeState, ProbeResult
 from connector_kit.requests import CancelShopOrder, CreateShopOrder
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class GenericShop:
-    """One shop: `Verifies` and `TakesShopOrders`."""
+    """One shop: `Verifies`, `TakesShopOrders` and `ProvidesInvoices`."""
 
     def __init__(self, context: ConnectionContext) -> None:
         self._context = context
@@ -30,6 +32,9 @@ class GenericShop:
         self._shop: client.Shop | None = None
         if self._settings.webhook_url is not None:
             self._shop = client.Shop(context.http, self._settings.webhook_url, self._secrets, context.lane)
+        self._invoices: client.Shop | None = None
+        if self._settings.invoice_url is not None:
+            self._invoices = client.Shop(context.http, self._settings.invoice_url, self._secrets, context.lane)
 
     async def verify(self) -> Verification:
         """Post a signed `hub.ping`, which changes nothing. A shop that pulls only has its secrets' form checked."""
@@ -72,6 +77,13 @@ class GenericShop:
     async def probe_cancel_order(self, request: CancelShopOrder) -> ProbeResult:
         """See `probes`: a repeat is harmless by contract."""
         return probe(mapping.cancel_message_id(request.route_id), pulls=self._settings.pulls)
+
+    async def fetch_invoice(self, request: FetchInvoice) -> FetchedInvoice | None:
+        """See `ProvidesInvoices`."""
+        try:
+            return await fetch_invoice(self._invoices, request, self._context.clock.now())
+        except BadSecret as error:
+            raise NotSent(str(error)) from None
 
 
 class GenericShopConnector:

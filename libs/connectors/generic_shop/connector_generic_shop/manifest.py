@@ -12,6 +12,7 @@ from hub_contracts.orders import Environment
 CREATE_ORDER = "create_order"
 CANCEL_ORDER = "cancel_order"
 VERIFY = "verify"
+FETCH_INVOICE = "fetch_invoice"
 
 AUTH_FIELDS = (
     InputField(
@@ -38,6 +39,14 @@ SETTINGS_FIELDS = (
         help="Where order.created and order.cancelled are posted. Without it the shop pulls its orders.",
     ),
     InputField(
+        name="invoice_url",
+        title="Invoice address of the shop",
+        kind="url",
+        required=False,
+        help="Where the hub fetches invoices with a signed GET (?route_id=…&order_number=…). Without it a person is "
+        "told of each invoice that a marketplace demands.",
+    ),
+    InputField(
         name="delivery",
         title="How the shop gets its orders",
         kind="choice",
@@ -62,7 +71,7 @@ MANIFEST = Manifest(
     title="Any shop, over webhooks and REST",
     kind=ConnectionKind.SHOP,
     version="1.0.0",
-    capabilities=frozenset({Capability.SHOP_ORDERS}),
+    capabilities=frozenset({Capability.SHOP_ORDERS, Capability.SHOP_INVOICES}),
     environments=(
         EnvironmentAddress(environment=Environment.SANDBOX),
         EnvironmentAddress(environment=Environment.PRODUCTION),
@@ -80,6 +89,9 @@ MANIFEST = Manifest(
             source=_OURS,
         ),
         Budget(operation=CANCEL_ORDER, calls=36_000, per_seconds=3_600, burst=50, owner="shop-gateway", source=_OURS),
+        Budget(
+            operation=FETCH_INVOICE, calls=3_600, per_seconds=3_600, burst=20, owner="shipment-notifier", source=_OURS
+        ),
         Budget(operation=VERIFY, calls=60, per_seconds=3_600, burst=5, owner="connection-registry", source=_OURS),
     ),
     # A repeat is harmless by contract (same webhook-id), so nothing is gained by waiting or by asking an operator.

@@ -17,6 +17,7 @@ class ShopSettings:
 
     webhook_url: str | None
     send_personal_data: bool
+    invoice_url: str | None = None
 
     @property
     def pulls(self) -> bool:
@@ -30,7 +31,8 @@ def read_settings(given: Mapping[str, Any]) -> ShopSettings:
     if given.get("delivery") == "pull":
         address = ""
     personal = str(given.get("send_personal_data", "true")).lower() != "false"
-    return ShopSettings(webhook_url=address or None, send_personal_data=personal)
+    invoices = str(given.get("invoice_url") or "").strip()
+    return ShopSettings(webhook_url=address or None, send_personal_data=personal, invoice_url=invoices or None)
 
 
 def read_secrets(context: ConnectionContext) -> tuple[SecretStr, ...]:

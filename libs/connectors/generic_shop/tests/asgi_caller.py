@@ -22,7 +22,9 @@ class AsgiCaller:
         self.calls.append(call)
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            request = client.build_request(call.method, call.path, headers=dict(call.headers), content=call.content)
+            request = client.build_request(
+                call.method, call.path, params=list(call.params), headers=dict(call.headers), content=call.content
+            )
             try:
                 response = await asyncio.wait_for(client.send(request), self.timeout)
             except TimeoutError:

@@ -19,7 +19,7 @@ def test_it_is_found_by_its_name() -> None:
 
 def test_it_declares_a_shop_without_an_address() -> None:
     assert MANIFEST.kind.value == "shop"
-    assert MANIFEST.capabilities == {Capability.SHOP_ORDERS}
+    assert MANIFEST.capabilities == {Capability.SHOP_ORDERS, Capability.SHOP_INVOICES}
     assert [MANIFEST.address(environment) for environment in Environment] == [None, None]
 
 
@@ -28,6 +28,7 @@ def test_every_operation_has_one_owner() -> None:
     assert owners == {
         "create_order": "shop-gateway",
         "cancel_order": "shop-gateway",
+        "fetch_invoice": "shipment-notifier",
         "verify": "connection-registry",
     }
 

@@ -38,6 +38,8 @@ class Behaviour(BaseModel):
     """Every n-th order of several units ships in two parcels."""
     unknown_carrier_every_n: int = Field(default=0, ge=0)
     """Every n-th parcel goes with a carrier that nobody knows."""
+    invoice: Literal["never", "at_once", "after_shipment"] = "after_shipment"
+    """When the shop has an order's invoice for whoever asks with a valid signature."""
     return_every_n: int = Field(default=0, ge=0)
     """One unit of every n-th shipped order comes back: reported as created, then as received."""
     return_after_seconds: float = Field(default=0, ge=0)

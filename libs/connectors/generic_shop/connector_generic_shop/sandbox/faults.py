@@ -1,6 +1,7 @@
 """The fault switches of the simulated shop, by name.
 
-Faults of received messages can be limited to an operation: `create_order`, `cancel_order` or `verify`. Faults of posts
+Faults of received messages can be limited to an operation: `create_order`, `cancel_order`, `verify` or
+`fetch_invoice`. Faults of posts
 to the hub can be limited to `acknowledgement`, `shipment`, `return`, `cancellation`, `stock` or `price`
 (`reordered_posts`: `posts`).
 """
@@ -38,4 +39,10 @@ POSTING = MappingProxyType(
         "stale_timestamp_posts": "webhook signed an hour ago; sent properly later (REST mode: no effect)",
     }
 )
-KNOWN = (*BEFORE_EFFECT, *AFTER_EFFECT, *POSTING)
+INVOICES = MappingProxyType(
+    {
+        "invoice_as_html": "200 with a login page instead of the document",
+        "invoice_empty": "200 with a PDF of no bytes",
+    }
+)
+KNOWN = (*BEFORE_EFFECT, *AFTER_EFFECT, *POSTING, *INVOICES)

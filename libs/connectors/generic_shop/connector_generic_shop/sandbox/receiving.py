@@ -61,7 +61,7 @@ async def receive(simulator: GenericShopSimulator, shop_name: str, headers: Mapp
     except (ValueError, KeyError, TypeError):
         return JSONResponse({"error": "body: must be a JSON object with type and data"}, 400)
     operation = OPERATIONS.get(kind, "other")
-    fault = await _before(simulator, operation, data)
+    fault = await fault_before(simulator, operation, data)
     if fault is not None:
         return fault
     try:
@@ -122,7 +122,8 @@ def secrets_of(shop: ShopState) -> list[SecretStr]:
     return [secret for secret in given if secret is not None] or [SecretStr(SANDBOX_SECRET)]
 
 
-async def _before(simulator: GenericShopSimulator, operation: str, data: Mapping[str, Any]) -> Response | None:
+async def fault_before(simulator: GenericShopSimulator, operation: str, data: Mapping[str, Any]) -> Response | None:
+    """The answer of a fault that strikes before anything is done, None when none does."""
     later = format_datetime(simulator.clock.now() + timedelta(seconds=UNAVAILABLE_SECONDS), usegmt=True)
     answers: dict[str, Response] = {
         "redirect": Response(status_code=302, headers={"location": "/elsewhere"}),

@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI
 from connector_generic_shop.sandbox import planning, posting
 from connector_generic_shop.sandbox.behaviour import Behaviour
 from connector_generic_shop.sandbox.faults import KNOWN
+from connector_generic_shop.sandbox.invoicing import invoice_routes
 from connector_generic_shop.sandbox.receiving import webhook_routes
 from connector_generic_shop.sandbox.store import ShopState
 from connector_kit.capabilities import SandboxOptions
@@ -39,6 +40,7 @@ class GenericShopSimulator:
         self.reset()
         self.app = FastAPI(title="Simulated generic shop", lifespan=self._lifespan)
         self.app.include_router(webhook_routes(self))
+        self.app.include_router(invoice_routes(self))
         self.app.include_router(control_routes(self))
         self.app.include_router(_script_routes(self))
 
