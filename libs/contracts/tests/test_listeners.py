@@ -58,7 +58,7 @@ def test_each_type_has_topics_writers_and_listeners(model: type[EventData]) -> N
 
 def test_order_scoped_topics_share_the_number_of_partitions() -> None:
     scoped = [topic for topic in TOPICS if topic.key.startswith("order_id")]
-    assert len(scoped) == 10
+    assert len(scoped) >= 10
     assert {topic.partitions for topic in scoped} == {ORDER_PARTITIONS}
 
 
