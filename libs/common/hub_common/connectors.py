@@ -82,6 +82,7 @@ class ConnectorBook:
             http=self._callers(found, factory.manifest, base_url),
             clock=self._clock,
             lane=lane,
+            base_url=base_url,
         )
         return factory.connect(context)
 

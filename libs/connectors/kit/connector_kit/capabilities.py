@@ -48,6 +48,8 @@ class ConnectionContext:
     http: HttpCaller
     clock: Now
     lane: Lane = Lane.LIVE
+    base_url: str | None = None
+    """The address that calls go to, None when no environment fixes one and the connection gives none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,8 @@ class Manifest(Declared):
     """The marketplace's word → hub status. A word that is not here parks the order."""
     orders: OrderTraits = OrderTraits()
     budgets: tuple[Budget, ...] = ()
+    quota: Literal["per_operation", "shared"] = "per_operation"
+    """`shared`: the budgets are shares of one quota, so a refusal of one operation silences the whole credential."""
     effects: tuple[EffectPolicy, ...] = ()
     profiles: tuple[OperatorProfile, ...] = ()
     """Operators of this platform by name; a connection names its own in the connector setting `operator_profile`."""

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from connector_kit.outcome import Outcome, ProbeResult
 from connector_kit.requests import AnswerOrder
+from connector_manomano.batches import send_sound
 from connector_manomano.client import ACCEPT, REFUSE
 from connector_manomano.orders import Orders
 from connector_manomano.probes import GONE, Seen, accept_shown, refuse_shown
+
+PARTLY = "lines: ManoMano accepts whole orders only, so every line must be accepted"
 
 
 class Answers(Orders):
@@ -16,19 +19,22 @@ class Answers(Orders):
 
     async def accept(self, requests: Sequence[AnswerOrder]) -> Sequence[Outcome]:
         """Accept whole orders. A request that keeps back a line is rejected: ManoMano has no line level."""
-        whole = [request for request in requests if all(line.accepted for line in request.lines)]
-        references = [request.order_reference for request in whole]
-        sent = iter(await self._answer(ACCEPT, references))
-        partly = Outcome.rejected("lines: ManoMano accepts whole orders only, so every line must be accepted")
-        return [next(sent) if all(line.accepted for line in request.lines) else partly for request in requests]
+        partly = [None if all(line.accepted for line in request.lines) else PARTLY for request in requests]
+        return await self._answer(ACCEPT, [request.order_reference for request in requests], partly)
 
     async def refuse(self, requests: Sequence[AnswerOrder]) -> Sequence[Outcome]:
         """Refuse whole orders; ManoMano takes no reason."""
-        return await self._answer(REFUSE, [request.order_reference for request in requests])
+        return await self._answer(REFUSE, [request.order_reference for request in requests], [None] * len(requests))
 
-    async def _answer(self, path: str, references: Sequence[str]) -> list[Outcome]:
+    async def _answer(self, path: str, references: Sequence[str], obstacles: Sequence[str | None]) -> list[Outcome]:
         """Both answers draw on the share of `accept`: at the deadline they are the same work."""
-        return await self.order_action("accept", path, references, [self.item(reference) for reference in references])
+
+        async def send(sound: Sequence[int]) -> list[Outcome]:
+            chosen = [references[at] for at in sound]
+            return await self.order_action("accept", path, chosen, [self.item(reference) for reference in chosen])
+
+        known = [self.fulfilled_there.obstacle(reference) for reference in references]
+        return await send_sound([ours or theirs for ours, theirs in zip(known, obstacles, strict=True)], send)
 
     async def probe_accept(self, request: AnswerOrder) -> ProbeResult:
         """Was the order accepted? Raises `CallError` when ManoMano cannot be read."""

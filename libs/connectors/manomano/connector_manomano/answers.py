@@ -69,7 +69,7 @@ class Judge:
 
     def item(self, result: Any) -> Outcome:
         """Outcome of one `result` of a mixed answer: `{"http_code": 204}` or `{"http_code": 409, "error": {…}}`."""
-        code = _code(result)
+        code = code_of(result)
         if code is None:
             return self.unsure("the answer lists the item without a readable http_code")
         if 200 <= code < 300:
@@ -100,8 +100,9 @@ class Judge:
         ]
 
 
-def _code(result: Any) -> int | None:
-    code = result.get("http_code") if isinstance(result, dict) else None
+def code_of(result: Any, name: str = "http_code") -> int | None:
+    """The HTTP code of one item of an answer, None when it cannot be read."""
+    code = result.get(name) if isinstance(result, dict) else None
     if isinstance(code, str) and code.isdecimal() and len(code) == 3:
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None

@@ -34,6 +34,14 @@ def batches(keys: Sequence[str], size: int) -> list[list[int]]:
     return calls
 
 
+async def send_sound(
+    obstacles: Sequence[str | None], send: Callable[[Sequence[int]], Awaitable[Sequence[Outcome]]]
+) -> list[Outcome]:
+    """One outcome per request: what has an obstacle is rejected with it and not sent, the rest goes through `send`."""
+    sent = iter(await send([position for position, obstacle in enumerate(obstacles) if obstacle is None]))
+    return [next(sent) if obstacle is None else Outcome.rejected(obstacle) for obstacle in obstacles]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One kind of batch call: how to send it, how to judge and read its answer."""

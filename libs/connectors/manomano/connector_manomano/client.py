@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from connector_kit.capabilities import ConnectionContext
 from connector_kit.http import Answer, BadAnswer, Call, FilePart, NotSent
+from connector_manomano.hours import keeps_hours, opens_at
 from connector_manomano.settings import Settings
 
 ORDERS = "/orders/v1/orders"
@@ -21,6 +22,8 @@ REFUSE = "/orders/v1/refuse-orders"
 SHIPPINGS = "/orders/v1/shippings"
 OFFERS_PATCH = "/api/v2/offer-information/offers"
 OFFERS_READ = "/api/v1/offer-information/offers"
+OFFERS_PUT = "/api/v1/offers"
+OFFERS_UNFREEZE = "/api/v1/offer-information/offers-unfreeze"
 
 KEY_REFUSED = frozenset({401, 403})
 """The gateway refuses key or contract: the connection needs attention, the order is not to blame."""
@@ -47,6 +50,8 @@ class Client:
         self._http = context.http
         self._lane = context.lane
         self._key = context.credentials["api_key"]
+        self._clock = context.clock
+        self._keeps_hours = keeps_hours(context, settings)
         self.settings = settings
 
     def hide(self, words: str) -> str:
@@ -65,7 +70,11 @@ class Client:
         parts: Sequence[FilePart] = (),
         idempotent: bool = False,
     ) -> Answer:
-        """Make one call. The content type of a multipart body is left to the caller, or its boundary would be lost."""
+        """Make one call. The content type of a multipart body is left to the caller, or its boundary would be lost.
+
+        Raises `NotSent` with the wait until it opens when the sandbox is closed.
+        """
+        self._check_hours()
         headers = Headers(
             {
                 "x-api-key": self._key.get_secret_value().strip(),
@@ -76,6 +85,13 @@ class Client:
         return await self._http.call(
             Call(operation, method, path, tuple(params), headers, body, None, tuple(parts), idempotent, self._lane)
         )
+
+    def _check_hours(self) -> None:
+        now = self._clock.now()
+        opening = opens_at(now) if self._keeps_hours else None
+        if opening is not None:
+            wait = (opening - now).total_seconds()
+            raise NotSent(f"the sandbox is closed until {opening:%Y-%m-%dT%H:%M:%SZ}; nothing was sent", wait)
 
     async def read(self, operation: str, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         """A GET that must give 200 or an application's 404. Raises `CallError` for everything else.
@@ -98,10 +114,16 @@ class Client:
         """One order: 200, or 404 when the contract does not hold it."""
         return await self.read(operation, f"{ORDERS}/{quote(reference, safe='')}", [self._contract()])
 
-    async def read_offers(self, sku: str, online: bool) -> Answer:
-        """The offer of one SKU. Without `offer_online` the list may be incomplete, so callers ask for both."""
-        params = [self._contract(), ("skus", sku), ("offer_online", str(online).lower()), ("page", "1")]
-        return await self.read("read_offers", OFFERS_READ, [*params, ("limit", "50")])
+    async def read_offers(self, operation: str, skus: Sequence[str], *, online: bool, page: int, limit: int) -> Answer:
+        """One page of offers that are online, or that are not: without `offer_online` the list may be incomplete."""
+        params = [self._contract(), ("offer_online", str(online).lower()), ("page", str(page)), ("limit", str(limit))]
+        return await self.read(operation, OFFERS_READ, [*params, *([("skus", ",".join(skus))] if skus else [])])
+
+    async def put_offers(self, bodies: Sequence[Any]) -> Answer:
+        """Create or replace offers."""
+        return await self.call(
+            "publish_offers", "PUT", OFFERS_PUT, params=[self._contract()], body=list(bodies), idempotent=True
+        )
 
     async def upload(self, reference: str, parts: Sequence[FilePart]) -> Answer:
         """Upload one document of an order."""

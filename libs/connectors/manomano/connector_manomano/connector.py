@@ -7,12 +7,13 @@ from connector_kit.simulator import Simulator
 from connector_manomano.accept import Answers
 from connector_manomano.invoice import Invoices
 from connector_manomano.manifest import MANIFEST
-from connector_manomano.offers import Offers
+from connector_manomano.offer_publishing import Publishes
+from connector_manomano.offer_release import Releases
 from connector_manomano.refund import GivesBack
 from connector_manomano.ship import Ships
 
 
-class ManoMano(Answers, Ships, GivesBack, Offers, Invoices):
+class ManoMano(Answers, Ships, GivesBack, Publishes, Releases, Invoices):
     """One connection: one contract of one seller, with every capability of the manifest."""
 
 

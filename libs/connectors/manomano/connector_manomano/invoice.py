@@ -38,6 +38,8 @@ class Invoices(Part):
             content = base64.b64decode(request.content_base64, validate=True)
         except (binascii.Error, ValueError):
             return Outcome.rejected("content_base64: is not base64"), False
+        if not content:
+            return Outcome.rejected("content_base64: is empty; the invoice is put in when the call is made"), False
         if not content.startswith(PDF_MARK):
             return Outcome.rejected("content_base64: must be a PDF"), False
         parts = (

@@ -5,6 +5,8 @@ Prevents that a fact about ManoMano hides in a code path, where nobody could cor
 
 from __future__ import annotations
 
+from datetime import time
+
 from connector_kit.manifest import (
     Budget,
     Capability,
@@ -23,6 +25,20 @@ COUNTRIES = ("FR", "BE", "DE", "ES", "IT", "UK")
 
 ORDERS_PER_CALL = 50
 """Array length that known clients cut at for accept, refuse, shipments and refunds."""
+OFFERS_PER_PUT = 20
+"""More offers in one PUT are refused with ERR_1405 (seen live by a client)."""
+
+OpenRange = tuple[int, time, time]
+"""Weekday (Monday is 0), first minute, first minute after."""
+OPENING_ZONE = "Europe/Paris"
+OPENING_HOURS: tuple[OpenRange, ...] = (
+    (0, time(0), time(20)),
+    (1, time(7), time(20)),
+    (2, time(7), time(20)),
+    (3, time(7), time(20)),
+    (4, time(7), time(20)),
+)
+"""Of the sandbox, as told by a second source; closed otherwise."""
 
 HOUR = 3600
 QUOTA = "shared quota: one key and one address have some 200 calls an hour for everything together"
@@ -96,6 +112,54 @@ SETTINGS = (
         default="1000",
         help="Lower it if big calls are refused; values outside 1 to 10000 are brought inside.",
     ),
+    InputField(
+        name="fulfilled_by_manomano",
+        title="This is the ManoFulfillment contract",
+        kind="boolean",
+        default="false",
+        help="On: its orders are recorded and never accepted, refused or shipped, and its stock is never set.",
+    ),
+    InputField(
+        name="allow_other_carrier",
+        title="Send unknown carriers as Other",
+        kind="boolean",
+        default="false",
+        help="Sources disagree whether ManoMano takes Other. Off: a parcel of an unknown carrier is not sent.",
+    ),
+    InputField(
+        name="require_tracking_link",
+        title="Send no parcel without a tracking link",
+        kind="boolean",
+        default="true",
+        help="A shipment without a link was seen to be refused; off sends it all the same.",
+    ),
+    InputField(
+        name="tracking_link_template",
+        title="Tracking link where none is known",
+        required=False,
+        help="An http(s) address with {n} for the number and, if wanted, {carrier}. Used when the parcel has no link.",
+    ),
+    InputField(
+        name="carrier_grids",
+        title="Carrier grids",
+        required=False,
+        help="Names of the grids made in the Toolbox, separated by semicolons. Given: offers with others are not sent.",
+    ),
+    InputField(
+        name="eco_participation_place",
+        title="Where an offer's eco participation goes",
+        kind="choice",
+        choices=("pricing", "offer"),
+        default="pricing",
+        help="Beside the price or beside the SKU: the place is not confirmed by a public source.",
+    ),
+    InputField(
+        name="honour_opening_hours",
+        title="Keep the sandbox's opening hours",
+        kind="boolean",
+        required=False,
+        help="Not set: kept at ManoMano's own sandbox address, not at a simulator of one's own.",
+    ),
 )
 
 STATUS_MAP = {
@@ -128,19 +192,26 @@ def _share(operation: str, calls: int, owner: str, *, burst: int, reserve: int =
 
 BUDGETS = (
     _share("list_orders", 60, "order-ingest", burst=10),
-    _share("read_order", 20, "order-ingest", burst=4),
+    _share("read_order", 10, "order-ingest", burst=4),
     _share("accept", 20, "order-acceptance", burst=5, reserve=2),
     _share("probe_accept", 10, "order-acceptance", burst=3, reserve=1),
-    _share("ship", 20, "shipment-notifier", burst=5, reserve=1),
-    _share("probe_ship", 10, "shipment-notifier", burst=3),
+    _share("ship", 18, "shipment-notifier", burst=5, reserve=1),
+    _share("probe_ship", 8, "shipment-notifier", burst=3, reserve=1),
     _share("upload_invoice", 6, "shipment-notifier", burst=2),
     _share("refund", 6, "refund-service", burst=2),
     _share("probe_refund", 4, "refund-service", burst=2),
-    _share("set_offers", 30, "stock-sync", burst=3),
-    _share("read_offers", 10, "stock-sync", burst=3),
+    _share("set_offers", 16, "stock-sync", burst=3),
+    _share("read_offers", 8, "stock-sync", burst=3),
+    _share("publish_offers", 10, "catalog-feed", burst=3),
+    _share("release_offers", 2, "catalog-feed", burst=1),
+    _share("read_offers_for_publishing", 4, "catalog-feed", burst=2),
     _share("verify", 4, "connection-registry", burst=2),
+    _share("audit_list_orders", 8, "reconciliation", burst=3),
+    _share("audit_read_order", 3, "reconciliation", burst=1),
+    _share("audit_read_offers", 3, "reconciliation", burst=2),
 )
-"""Shares of the one quota; together 200 an hour. Refusing draws on the share of `accept`."""
+"""Shares of the one quota; together 200 an hour. Refusing draws on the share of `accept`, withdrawing an offer on that
+of `publish_offers`. The `audit_` shares are those of the same reads when reconciliation makes them."""
 
 EFFECTS = (
     EffectPolicy(operation="accept", kinds=("accept", "refuse"), batch_size=ORDERS_PER_CALL, settle_seconds=10),
@@ -157,6 +228,16 @@ EFFECTS = (
         on_undecided="retry",
     ),
     EffectPolicy(operation="upload_invoice", on_undecided="operator"),
+    EffectPolicy(
+        operation="publish_offers",
+        kinds=("publish_offer",),
+        batch_size=OFFERS_PER_PUT,
+        settle_seconds=300,
+        on_undecided="retry",
+    ),
+    EffectPolicy(
+        operation="release_offers", kinds=("release_offer",), batch_size=1000, settle_seconds=300, on_undecided="retry"
+    ),
 )
 
 MANIFEST = Manifest(
@@ -172,6 +253,9 @@ MANIFEST = Manifest(
             Capability.REFUND,
             Capability.STOCK,
             Capability.PRICE,
+            Capability.OFFERS,
+            Capability.PUBLISH_OFFERS,
+            Capability.RELEASE_OFFERS,
             Capability.INVOICE,
             Capability.CARRIERS,
         }
@@ -197,6 +281,7 @@ MANIFEST = Manifest(
         carriers="names",
     ),
     budgets=BUDGETS,
+    quota="shared",
     effects=EFFECTS,
     # Half of the listing share, so that second pages and second readings have calls left.
     poll_seconds=120,

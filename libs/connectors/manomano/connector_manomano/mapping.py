@@ -134,6 +134,7 @@ def map_order(raw: RawOrder, *, connection_id: UUID, environment: Environment, s
     order_id = order_id_for(connection_id, reference)
     customer = read_customer(order, order_id, connection_id)
     delivery = customer.shipping if customer else None
+    there = flag(order.get("is_mmf"), "is_mmf") or settings.fulfilled_by_manomano
     snapshot = OrderSnapshot(
         order_id=order_id,
         connection_id=connection_id,
@@ -142,7 +143,7 @@ def map_order(raw: RawOrder, *, connection_id: UUID, environment: Environment, s
         marketplace_reference=reference,
         order_number=reference,
         channel=settings.country,
-        fulfilled_by=FulfilledBy.MARKETPLACE if flag(order.get("is_mmf"), "is_mmf") else FulfilledBy.SELLER,
+        fulfilled_by=FulfilledBy.MARKETPLACE if there else FulfilledBy.SELLER,
         status=status,
         marketplace_status=word,
         currency=currency,

@@ -6,68 +6,104 @@ A value sent here is frozen: the seller's feed no longer overwrites it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from connector_kit.capabilities import MappingError
-from connector_kit.http import Answer, BadAnswer
-from connector_kit.outcome import Outcome, ProbeResult, ProbeState
+from connector_kit.http import Answer
+from connector_kit.outcome import Outcome, OutcomeState, ProbeResult, ProbeState
 from connector_kit.requests import SetPrice, SetStock
 from connector_manomano.answers import offer_results
-from connector_manomano.batches import Delivery
+from connector_manomano.batches import Delivery, send_sound
 from connector_manomano.client import OFFERS_PATCH
-from connector_manomano.part import Part
+from connector_manomano.fulfilment import REASON
+from connector_manomano.offer_reading import ReadsBack, errors_of, is_object
 from connector_manomano.values import number, text
 from hub_contracts.base import Money
 
 
-def asked_price(request: SetPrice) -> Money:
-    """What the buyer shall pay. A struck price is unproven on this call, so only the lower price goes out."""
-    return request.discount_price or request.price
+def discount_holds(now: datetime, since: datetime | None, until: datetime | None) -> bool:
+    """Whether a discount with these bounds (first instant, first instant after) is what the buyer pays now."""
+    return (since is None or since <= now) and (until is None or now < until)
 
 
-class Offers(Part):
+def asked_price(request: SetPrice, now: datetime) -> Money:
+    """What the buyer shall pay now. ManoMano knows no dates, and a struck price is unproven on this call, so only one
+    number goes out; the hub sends again when a discount begins and when it ends."""
+    reduced = request.discount_price
+    return reduced if reduced and discount_holds(now, request.discount_from, request.discount_until) else request.price
+
+
+def left_out(request: SetPrice, now: datetime) -> list[str]:
+    """Parts of the request that ManoMano has no place for, or not now."""
+    found = ["channel_prices"] if request.channel_prices else []
+    if request.discount_price and asked_price(request, now) is not request.discount_price:
+        found.append("discount_price")
+    return found
+
+
+class Offers(ReadsBack):
     """Capabilities `stock` and `price`."""
 
     async def set_stock(self, requests: Sequence[SetStock]) -> Sequence[Outcome]:
-        """Set absolute quantities."""
-        obstacles = ["quantity: must not be negative" if request.quantity < 0 else None for request in requests]
+        """Set absolute quantities. Stock of a ManoFulfillment contract is ManoMano's and never sent."""
         items = [{"sku": request.offer_sku, "stock": {"quantity": request.quantity}} for request in requests]
-        return await self._patch(items, obstacles)
+        return await self.patch("set_offers", items, [self._stock_obstacle(request) for request in requests])
 
     async def set_price(self, requests: Sequence[SetPrice]) -> Sequence[Outcome]:
-        """Set prices, VAT included, in the contract's currency."""
+        """Set prices, VAT included, in the contract's currency. What was left out is told in the answer."""
+        now = self.context.clock.now()
+        asked = [asked_price(request, now) for request in requests]
         items = [
-            {"sku": request.offer_sku, "price": {"price_vat_included": asked_price(request).amount}}
-            for request in requests
+            {"sku": request.offer_sku, "price": {"price_vat_included": price.amount}}
+            for request, price in zip(requests, asked, strict=True)
         ]
-        return await self._patch(items, [self._price_obstacle(asked_price(request)) for request in requests])
+        outcomes = await self.patch("set_offers", items, [self._price_obstacle(price) for price in asked])
+        return [_told(outcome, left_out(request, now)) for outcome, request in zip(outcomes, requests, strict=True)]
+
+    def _stock_obstacle(self, request: SetStock) -> str | None:
+        if self.settings.fulfilled_by_manomano:
+            return f"offer_sku: {REASON}, nor sets its stock"
+        return "quantity: must not be negative" if request.quantity < 0 else None
 
     def _price_obstacle(self, price: Money) -> str | None:
         if price.currency != self.settings.currency:
             return f"price.currency: must be {self.settings.currency}, the contract's currency"
         return "price.amount: must be above 0" if price.amount <= 0 else None
 
-    async def _patch(self, items: Sequence[dict[str, Any]], obstacles: Sequence[str | None]) -> list[Outcome]:
+    async def patch(
+        self, operation: str, items: Sequence[dict[str, Any]], obstacles: Sequence[str | None]
+    ) -> list[Outcome]:
+        """Partial update of offers on the budget of `operation`: one outcome per item, in order."""
         judge = self.judge(harmless=True)
-        sound = [item for item, obstacle in zip(items, obstacles, strict=True) if obstacle is None]
-        skus = [item["sku"] for item in sound]
         contract = self.settings.contract
 
-        async def send(batch: Sequence[int]) -> Answer:
-            body = {"content": [{"seller_contract_id": contract, "items": [sound[at] for at in batch]}]}
-            return await self.client.call("set_offers", "PATCH", OFFERS_PATCH, body=body, idempotent=True)
+        async def deliver(positions: Sequence[int]) -> list[Outcome]:
+            sound = [items[at] for at in positions]
+            skus = [item["sku"] for item in sound]
 
-        def read(answer: Answer, batch: Sequence[int]) -> list[Outcome]:
-            listed = offer_results(answer, contract)
-            if answer.status == 207 or listed is not None:
-                return [self._item(listed or {}, skus[at]) for at in batch]
-            if answer.status in (200, 204) and (not answer.body.strip() or _is_object(answer)):
-                return [Outcome.done(http_code=answer.status, **_request_id(answer)) for _ in batch]
-            return [judge.unsure(f"HTTP {answer.status} with an unreadable body") for _ in batch]
+            async def send(batch: Sequence[int]) -> Answer:
+                body = {"content": [{"seller_contract_id": contract, "items": [sound[at] for at in batch]}]}
+                return await self.client.call(operation, "PATCH", OFFERS_PATCH, body=body, idempotent=True)
 
-        sent = iter(await Delivery(judge, send, read).run(skus, self.settings.offers_per_call))
-        return [next(sent) if obstacle is None else Outcome.rejected(obstacle) for obstacle in obstacles]
+            def read(answer: Answer, batch: Sequence[int]) -> list[Outcome]:
+                return self.read_results(answer, [skus[at] for at in batch])
+
+            return await Delivery(judge, send, read).run(skus, self.settings.offers_per_call)
+
+        return await send_sound(obstacles, deliver)
+
+    def read_results(self, answer: Answer, skus: Sequence[str]) -> list[Outcome]:
+        """Outcomes of a 2xx answer to a call about these SKUs: item by item where it lists them, else for all."""
+        judge = self.judge(harmless=True)
+        listed = offer_results(answer, self.settings.contract)
+        if answer.status == 207 or listed is not None:
+            return [self._item(listed or {}, sku) for sku in skus]
+        if answer.status in (200, 204) and (not answer.body.strip() or is_object(answer)):
+            return [Outcome.done(http_code=answer.status, **_request_id(answer)) for _ in skus]
+        return [judge.unsure(f"HTTP {answer.status} with an unreadable body") for _ in skus]
 
     def _item(self, listed: Mapping[str, Any], sku: str) -> Outcome:
         judge = self.judge(harmless=True)
@@ -75,23 +111,15 @@ class Offers(Part):
 
     async def probe_stock(self, request: SetStock, answer: Mapping[str, Any]) -> ProbeResult:
         """Does the offer show the quantity? Raises `CallError` when ManoMano cannot be read."""
-        return self._compare(await self._offer(request.offer_sku), "stock", Decimal(request.quantity))
+        return self._compare(await self._shown(request.offer_sku), "stock", Decimal(request.quantity))
 
     async def probe_price(self, request: SetPrice, answer: Mapping[str, Any]) -> ProbeResult:
-        """Does the offer show the price? Raises `CallError` when ManoMano cannot be read."""
-        return self._compare(await self._offer(request.offer_sku), "price", asked_price(request).amount)
+        """Does the offer show the price that is asked for now? Raises `CallError` when ManoMano cannot be read."""
+        asked = asked_price(request, self.context.clock.now())
+        return self._compare(await self._shown(request.offer_sku), "price", asked.amount)
 
-    async def _offer(self, sku: str) -> dict[str, Any] | None:
-        """The offer as ManoMano shows it, online or offline; None when it shows none."""
-        for online in (True, False):
-            answer = await self.client.read_offers(sku, online)
-            content = answer.json().get("content") if _is_object(answer) else None
-            if answer.status != 200 or not isinstance(content, list):
-                raise BadAnswer(f"HTTP {answer.status}: the list of offers is unreadable")
-            for offer in content:
-                if isinstance(offer, dict) and offer.get("sku") == sku:
-                    return offer
-        return None
+    async def _shown(self, sku: str) -> dict[str, Any] | None:
+        return await self.one_offer("read_offers", sku)
 
     def _compare(self, offer: dict[str, Any] | None, name: str, asked: Decimal) -> ProbeResult:
         """APPLIED when the shown number equals the asked one; an offer in ERROR with another number was refused."""
@@ -104,19 +132,16 @@ class Offers(Part):
         evidence = f"the offer shows {name} {shown}, asked was {asked}"
         if shown == asked:
             return ProbeResult(ProbeState.APPLIED, evidence)
-        errors = offer.get("errors")
-        if offer.get("status") == "ERROR" and isinstance(errors, list) and errors:
-            return ProbeResult(
-                ProbeState.REJECTED, self.client.hide(f"{evidence}; errors: {'; '.join(map(str, errors))}")
-            )
+        errors = errors_of(offer)
+        if offer.get("status") == "ERROR" and offer.get("errors"):
+            return ProbeResult(ProbeState.REJECTED, self.client.hide(f"{evidence}; errors: {'; '.join(errors)}"))
         return ProbeResult(ProbeState.NOT_APPLIED, f"{evidence} (publication may lag behind)")
 
 
-def _is_object(answer: Answer) -> bool:
-    try:
-        return isinstance(answer.json(), dict)
-    except (BadAnswer, RecursionError):
-        return False
+def _told(outcome: Outcome, without: list[str]) -> Outcome:
+    if not without or outcome.state is not OutcomeState.DONE:
+        return outcome
+    return replace(outcome, answer=outcome.answer | {"left_out": without})
 
 
 def _request_id(answer: Answer) -> dict[str, str]:

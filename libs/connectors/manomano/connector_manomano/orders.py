@@ -19,13 +19,21 @@ from connector_manomano.manifest import MANIFEST, STATUS_MAP
 from connector_manomano.mapping import map_order
 from connector_manomano.part import Part
 from connector_manomano.slices import content_slices
-from hub_contracts.status import OPEN
+from hub_contracts.status import OPEN, OrderStatus
 
 MAX_READINGS = 10
 """A listing that still shows new orders after so many readings is given up with an error, never ended quietly."""
 
 OPEN_WORDS = tuple(word for word, status in STATUS_MAP.items() if status in OPEN)
 """In the order of an order's life, so that one that moves on while we list is met again in the next status."""
+
+ONE_BY_ONE = tuple(
+    word
+    for status in STATUS_MAP
+    for word in ((status, OrderStatus.SHIPPED.value) if status == OrderStatus.REFUNDING else (status,))
+)
+"""All words. SHIPPED comes again behind REFUNDING, since a partial refund leads back: an order that takes this step
+while we list would be met in neither."""
 
 Params = list[tuple[str, str]]
 
@@ -36,6 +44,8 @@ class Page:
 
     orders: list[RawOrder]
     last: bool
+    counted: bool
+    """The answer told how many pages there are."""
 
 
 def _stamp(instant: datetime) -> str:
@@ -85,8 +95,8 @@ def read_page(answer: Answer, page: int, limit: int) -> Page:
         raise BadAnswer("the answer is nested too deeply") from None
     pages = _count(pagination, "pages")
     if pages is None:
-        return Page(orders, len(orders) < (_count(pagination, "limit") or limit))
-    return Page(orders, page >= pages)
+        return Page(orders, len(orders) < (_count(pagination, "limit") or limit), False)
+    return Page(orders, page >= pages, True)
 
 
 class Orders(Part):
@@ -105,7 +115,7 @@ class Orders(Part):
         if not filters:
             words = OPEN_WORDS
         elif self.settings.list_by_status:
-            words = tuple(STATUS_MAP)
+            words = ONE_BY_ONE
         seen: set[str | bytes] = set()
         for word in words:
             query = filters if word is None else [("status", word), *filters]
@@ -116,10 +126,15 @@ class Orders(Part):
         """Read one listing until it is certain that nothing slipped through."""
         for reading in range(MAX_READINGS):
             found_new, page, last = False, 0, False
+            before: list[RawOrder] = []
             while not last:
                 page += 1
                 got = await self._page(query, page)
-                last = got.last
+                # Without a page count nothing else ends a listing whose pages are all the same full one.
+                last = got.last or (not got.counted and got.orders == before)
+                before = got.orders
+                for order in got.orders:
+                    self.fulfilled_there.note(order)
                 fresh = [order for order in got.orders if (order.reference or order.body) not in seen]
                 seen.update(order.reference or order.body for order in fresh)
                 if fresh:
@@ -149,6 +164,7 @@ class Orders(Part):
         found = [raw_order(body) for body in content_slices(answer.body)]
         for order in found:
             if order.reference == reference:
+                self.fulfilled_there.note(order)
                 return order
         if found:
             raise BadAnswer("the answer is about another order than the one asked for")

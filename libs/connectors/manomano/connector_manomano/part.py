@@ -11,6 +11,7 @@ from connector_kit.outcome import Outcome
 from connector_manomano.answers import Judge
 from connector_manomano.batches import Delivery
 from connector_manomano.client import Client
+from connector_manomano.fulfilment import FulfilledThere
 from connector_manomano.manifest import ORDERS_PER_CALL
 from connector_manomano.settings import Settings
 
@@ -22,6 +23,7 @@ class Part:
         self.context = context
         self.settings = Settings.read(context.settings)
         self.client = Client(context, self.settings)
+        self.fulfilled_there = FulfilledThere(self.settings.fulfilled_by_manomano)
 
     def judge(self, *, harmless: bool = False) -> Judge:
         """The judge of this connection's answers."""
@@ -34,7 +36,11 @@ class Part:
     async def order_action(
         self, operation: str, path: str, references: Sequence[str], bodies: Sequence[Mapping[str, Any]]
     ) -> list[Outcome]:
-        """POST arrays of order items: one outcome per body, in order."""
+        """POST arrays of order items: one outcome per body, in order.
+
+        An array holds items of one contract only, the connection's. The API would take several contracts in one, but
+        a connector object speaks for one connection, whose effects are planned, paused and probed on their own.
+        """
         judge = self.judge()
 
         async def send(batch: Sequence[int]) -> Answer:

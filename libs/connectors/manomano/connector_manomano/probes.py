@@ -12,6 +12,7 @@ from typing import Any
 from connector_kit.capabilities import MappingError
 from connector_kit.outcome import ProbeResult, ProbeState
 from connector_kit.requests import RefundOrder, ShipParcel
+from connector_manomano.fulfilment import REASON, is_fulfilled_there
 from connector_manomano.manifest import STATUS_MAP
 from connector_manomano.values import identity, parse, whole
 from hub_contracts.status import OrderStatus as S
@@ -32,6 +33,7 @@ class Seen:
         self._order: Mapping[str, Any] = order if isinstance(order, dict) else {}
         word = self._order.get("status")
         self.status = STATUS_MAP.get(word) if isinstance(word, str) else None
+        self.fulfilled_there = is_fulfilled_there(self._order)
         self.evidence = f"the order shows status {str(word)[:60]!r}"
 
     def units(self) -> dict[str, int] | None:
@@ -55,6 +57,8 @@ def _say(state: ProbeState, seen: Seen, why: str) -> ProbeResult:
 
 def accept_shown(seen: Seen) -> ProbeResult:
     """Accepting leads from PENDING to PREPARATION, so that or anything later proves it."""
+    if seen.fulfilled_there:
+        return _say(ProbeState.REJECTED, seen, REASON)
     if seen.status in AFTER_ACCEPT:
         return _say(ProbeState.APPLIED, seen, "it was accepted")
     if seen.status in BEFORE_ANSWER:
@@ -66,6 +70,8 @@ def accept_shown(seen: Seen) -> ProbeResult:
 
 def refuse_shown(seen: Seen) -> ProbeResult:
     """Refusing leads from PENDING to REFUSED."""
+    if seen.fulfilled_there:
+        return _say(ProbeState.REJECTED, seen, REASON)
     if seen.status == S.REFUSED:
         return _say(ProbeState.APPLIED, seen, "it was refused")
     if seen.status in BEFORE_ANSWER:
@@ -80,6 +86,8 @@ def ship_shown(seen: Seen, request: ShipParcel, *, shipped_when_complete: bool) 
 
     A parcel that leaves units behind keeps the order in PREPARATION, so there the status proves nothing.
     """
+    if seen.fulfilled_there:
+        return _say(ProbeState.REJECTED, seen, REASON)
     alone = request.whole_order
     if seen.status in BEFORE_ANSWER:
         return _say(ProbeState.NOT_APPLIED, seen, "an order that is not accepted holds no parcel")

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector_kit.outcome import Outcome, ProbeResult
 from connector_kit.requests import RefundOrder
+from connector_manomano.batches import send_sound
 from connector_manomano.orders import Orders
 from connector_manomano.probes import GONE, Seen, refund_shown
 
@@ -43,19 +44,19 @@ class GivesBack(Orders):
 
     async def refund(self, requests: Sequence[RefundOrder]) -> Sequence[Outcome]:
         """Ask for refunds. Amounts are ManoMano's: unit price times quantity."""
-        sound = [request for request in requests if obstacle(request) is None]
-        references = [request.order_reference for request in sound]
-        bodies = [
-            self.item(
-                request.order_reference,
-                refund_shipping_fees=request.refund_shipping,
-                products=products(request),
-            )
-            for request in sound
-        ]
-        sent = iter(await self.order_action("refund", self.settings.refund_path, references, bodies))
-        reasons = [obstacle(request) for request in requests]
-        return [next(sent) if reason is None else Outcome.rejected(reason) for reason in reasons]
+
+        async def send(sound: Sequence[int]) -> list[Outcome]:
+            chosen = [requests[at] for at in sound]
+            bodies = [
+                self.item(
+                    request.order_reference, refund_shipping_fees=request.refund_shipping, products=products(request)
+                )
+                for request in chosen
+            ]
+            references = [request.order_reference for request in chosen]
+            return await self.order_action("refund", self.settings.refund_path, references, bodies)
+
+        return await send_sound([obstacle(request) for request in requests], send)
 
     async def probe_refund(self, request: RefundOrder) -> ProbeResult:
         """Does the order's status prove the refund? Raises `CallError` when ManoMano cannot be read."""

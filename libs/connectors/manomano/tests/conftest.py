@@ -25,6 +25,13 @@ from .asgi_caller import AsgiCaller
 CONNECTION = UUID("0199f0a0-0000-7000-8000-000000000001")
 
 
+@dataclass(frozen=True)
+class Placed(ConnectionContext):
+    """A context that also tells where the calls go."""
+
+    base_url: str | None = None
+
+
 @dataclass
 class StillClock:
     """Moves only when told to."""
@@ -48,15 +55,24 @@ class World:
         self.sim = simulator
         self.http = AsgiCaller(simulator.app, simulator.faults)
 
-    def connect(self, *, key: str = SANDBOX_KEY, environment: str = "sandbox", **settings: Any) -> ManoMano:
-        context = ConnectionContext(
-            connection_id=CONNECTION,
+    def connect(
+        self,
+        *,
+        key: str = SANDBOX_KEY,
+        environment: str = "sandbox",
+        base_url: str | None = None,
+        connection_id: UUID = CONNECTION,
+        **settings: Any,
+    ) -> ManoMano:
+        context = Placed(
+            connection_id=connection_id,
             tenant="test",
             environment=Environment(environment),
             settings={"seller_contract_id": SANDBOX_CONTRACT, "country": "FR"} | settings,
             credentials={"api_key": SecretStr(key)},
             http=self.http,
             clock=self.clock,
+            base_url=base_url,
         )
         return CONNECTOR.connect(context)
 

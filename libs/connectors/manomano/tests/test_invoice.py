@@ -10,6 +10,7 @@ import pytest
 from connector_kit.http import Answer, NotSent
 from connector_kit.outcome import OutcomeState, ProbeState
 from connector_kit.requests import UploadInvoice
+from connector_manomano.manifest import MANIFEST
 
 from .conftest import World
 
@@ -66,6 +67,22 @@ async def test_walls_stop_the_rest_and_errors_do_not(world: World) -> None:
     world.http.before = lambda call: NotSent("breaker open", 5)
     outcomes = await connection.upload_invoice([invoice("M1"), invoice("M2")])
     assert {(outcome.state, outcome.retry_after) for outcome in outcomes} == {(OutcomeState.RETRY, 5)}
+
+
+async def test_an_invoice_without_content_says_so(world: World) -> None:
+    """The content is put in when the call is made; an effect sent without it is a fault of ours, told as such."""
+    [outcome] = await world.connect().upload_invoice([UploadInvoice(order_reference="M1", file_name="i.pdf")])
+    assert (outcome.state, "is empty" in outcome.reason) == (OutcomeState.REJECTED, True)
+
+
+async def test_nothing_but_a_person_brings_about_a_second_document(world: World) -> None:
+    reference = world.order()
+    world.fault("timeout_after_effect", "upload_invoice")
+    connection = world.connect()
+    [outcome] = await connection.upload_invoice([invoice(reference)])
+    assert (outcome.state, outcome.retry_if_not_applied) == (OutcomeState.UNKNOWN, True)
+    assert MANIFEST.effect("upload_invoice").on_undecided == "operator"
+    assert world.sim.state()["orders"][reference]["documents"] == [f"{reference}-D1"]
 
 
 async def test_success_without_an_id_is_unknown(world: World) -> None:

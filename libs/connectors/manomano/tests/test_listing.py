@@ -12,6 +12,7 @@ import pytest
 from connector_kit.capabilities import OrderWindow
 from connector_kit.http import Answer, BadAnswer, Call, NotSent
 from connector_manomano.connector import ManoMano
+from connector_manomano.manifest import MANIFEST
 
 from .conftest import World
 
@@ -127,7 +128,56 @@ async def test_without_a_window_the_open_orders_are_listed_status_by_status(worl
 async def test_status_by_status_can_be_forced(world: World) -> None:
     expected = [world.order(status=word) for word in ("PENDING", "SHIPPED", "REFUSED")]
     assert sorted(await references(world.connect(list_by_status=True))) == sorted(expected)
-    assert world.http.made("list_orders") == 8
+    asked = [dict(call.params)["status"] for call in world.http.calls]
+    assert asked == [
+        "WAITING_PAYMENT", "REMORSE_PERIOD", "PENDING", "PREPARATION", "SHIPPED", "REFUNDING", "SHIPPED", "REFUNDED",
+        "REFUSED"]  # fmt: skip
+
+
+async def test_an_order_that_steps_back_while_we_list_by_status_is_met(world: World) -> None:
+    """A partial refund ends between the listing of SHIPPED and that of REFUNDING."""
+    reference = world.order(status="REFUNDING")
+
+    def refund_ends(call: Call) -> None:
+        if dict(call.params).get("status") == "REFUNDING":
+            world.sim.set_status(reference, "SHIPPED")
+
+    world.http.before = refund_ends
+    assert await references(world.connect(list_by_status=True)) == [reference]
+
+
+@pytest.mark.parametrize("word", ["WAITING_PAYMENT", "REMORSE_PERIOD", "PENDING", "PREPARATION", "SHIPPED",
+                                  "REFUNDING", "REFUNDED", "REFUSED"])  # fmt: skip
+async def test_each_of_the_eight_words_filters(world: World, word: str) -> None:
+    words = list(MANIFEST.status_map)
+    made = {each: world.order(status=each) for each in words}
+    params = (("seller_contract_id", "11781522"), ("status", word))
+    client = world.connect().client
+    answer = await client.list_orders("list_orders", params[1:])
+    assert [order["order_reference"] for order in answer.json()["content"]] == [made[word]]
+
+
+async def test_no_listing_filters_by_carrier(world: World) -> None:
+    """The carrier of an order is the buyer's wish or a grid: filtering by it would hide orders."""
+    expected = [world.order(carrier="GLS"), world.order(carrier="Standard grid")]
+    connection = world.connect(list_by_status=True)
+    window = OrderWindow(START, START + timedelta(days=30), START, START + timedelta(days=30))
+    assert sorted(await references(connection, window)) == sorted(expected)
+    await references(connection, OrderWindow())
+    assert not any("carrier" in dict(call.params) for call in world.http.calls)
+
+
+async def test_a_listing_that_repeats_its_full_page_without_a_count_ends(world: World) -> None:
+    full = json.dumps({"content": orders("M1", "M2")}).encode()
+    world.http.before = lambda call: Answer(200, {}, full)
+    assert await references(world.connect(page_limit=2)) == ["M1", "M2"]
+    assert world.http.made("list_orders") == 4
+
+
+async def test_counted_pages_are_all_read_even_when_one_repeats(world: World) -> None:
+    pages = [("M1", "M2"), ("M1", "M2"), ("M3",)] * 2
+    answers(world, *[{"content": orders(*names), "pagination": {"pages": 3}} for names in pages])
+    assert await references(world.connect(page_limit=2)) == ["M1", "M2", "M3"]
 
 
 async def test_orders_are_kept_byte_for_byte(world: World) -> None:

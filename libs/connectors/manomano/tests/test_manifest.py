@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector_kit import capabilities
+from connector_kit import capabilities, offers
 from connector_kit.discovery import load_connectors
 from connector_kit.manifest import Capability, FieldErrors
 from connector_manomano.connector import CONNECTOR
@@ -23,6 +23,9 @@ PROTOCOLS = {
     Capability.PRICE: capabilities.SetsPrices,
     Capability.INVOICE: capabilities.UploadsInvoices,
     Capability.CARRIERS: capabilities.ListsCarriers,
+    Capability.OFFERS: offers.ReadsOffers,
+    Capability.PUBLISH_OFFERS: offers.PublishesOffers,
+    Capability.RELEASE_OFFERS: offers.ReleasesOffers,
 }
 
 
@@ -40,13 +43,33 @@ def test_it_is_found_through_its_entry_point() -> None:
 def test_the_shares_keep_to_the_quota_of_one_key() -> None:
     assert sum(budget.calls for budget in MANIFEST.budgets) <= 200
     assert {budget.per_seconds for budget in MANIFEST.budgets} == {3600}
-    assert MANIFEST.budget("accept").deadline_reserve > 0
+
+
+def test_what_has_a_deadline_keeps_a_reserve_and_can_spend_more_than_it() -> None:
+    for operation in ("accept", "probe_accept", "ship", "probe_ship"):
+        budget = MANIFEST.budget(operation)
+        assert 0 < budget.deadline_reserve < budget.burst
+    assert sum(budget.burst for budget in MANIFEST.budgets) < 60, "bursts alone were seen to bring a 429"
+
+
+def test_reconciliation_has_shares_of_its_own_for_the_reads_it_repeats() -> None:
+    audit = {budget.operation: budget.owner for budget in MANIFEST.budgets if budget.operation.startswith("audit_")}
+    reads = ("list_orders", "read_order", "read_offers")
+    assert audit == {f"audit_{operation}": "reconciliation" for operation in reads}
+    assert all(MANIFEST.budget(operation).owner != "reconciliation" for operation in reads)
 
 
 def test_every_effect_kind_has_its_policy() -> None:
     assert MANIFEST.effect("refuse").operation == "accept"
     assert MANIFEST.effect("set_price").operation == MANIFEST.effect("set_stock").operation == "set_offers"
     assert MANIFEST.effect("set_stock").on_undecided == "retry"
+    assert (MANIFEST.effect("publish_offer").operation, MANIFEST.effect("publish_offer").batch_size) == (
+        "publish_offers",
+        20,
+    )
+    assert MANIFEST.effect("release_offer").operation == "release_offers"
+    assert all(MANIFEST.budget(f"{kind}_offers").owner == "catalog-feed" for kind in ("publish", "release"))
+    assert {MANIFEST.effect(kind).batch_size for kind in ("accept", "refuse", "ship", "refund")} == {50}
     assert MANIFEST.effect("refund").on_undecided == MANIFEST.effect("upload_invoice").on_undecided == "operator"
 
 
@@ -83,6 +106,10 @@ def test_defaults_and_bounds_of_settings() -> None:
         ({"seller_contract_id": 1, "country": "PT"}, "country"),
         ({"seller_contract_id": 1, "accept_repeat_codes": "409;500"}, "accept_repeat_codes"),
         ({"seller_contract_id": 1, "colour": "red"}, "colour"),
+        ({"seller_contract_id": 1, "tracking_link_template": "https://t.example.invalid/"}, "tracking_link_template"),
+        ({"seller_contract_id": 1, "tracking_link_template": "{n}"}, "tracking_link_template"),
+        ({"seller_contract_id": 1, "tracking_link_template": "https://t.example/{n}{zip}"}, "tracking_link_template"),
+        ({"seller_contract_id": 1, "eco_participation_place": "shipping"}, "eco_participation_place"),
     ],
 )
 def test_wrong_settings_name_their_field(given: dict[str, object], field: str) -> None:

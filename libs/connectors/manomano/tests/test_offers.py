@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from connector_kit.http import Answer, BadAnswer, Call
+from connector_kit.offers import ChannelPrice
 from connector_kit.outcome import OutcomeState, ProbeState
 from connector_kit.requests import SetPrice, SetStock
 from hub_contracts.base import Money
@@ -63,6 +65,33 @@ async def test_the_lower_price_is_what_the_buyer_pays(shop: World) -> None:
     await connection.set_price([request])
     assert offer(shop, "A")["price"] == "15.00"
     assert (await connection.probe_price(request, {})).state == ProbeState.APPLIED
+
+
+async def test_a_discount_holds_between_its_dates_only(shop: World) -> None:
+    now = shop.clock.now()
+    request = SetPrice(
+        offer_sku="A",
+        price=Money(amount="20.00", currency="EUR"),
+        discount_price=Money(amount="15.00", currency="EUR"),
+        discount_from=now + timedelta(hours=1),
+        discount_until=now + timedelta(hours=2),
+    )
+    connection = shop.connect()
+    for seconds, shown in ((0, "20.00"), (3600, "15.00"), (3599, "15.00"), (1, "20.00")):
+        shop.clock.forward(seconds=seconds)
+        [outcome] = await connection.set_price([request])
+        assert offer(shop, "A")["price"] == shown
+        assert outcome.answer.get("left_out") == (["discount_price"] if shown == "20.00" else None)
+        assert (await connection.probe_price(request, {})).state == ProbeState.APPLIED
+
+
+async def test_prices_of_channels_are_left_out_and_said(shop: World) -> None:
+    channel = ChannelPrice(channel="ES", price=Money(amount="9.00", currency="EUR"))
+    request = price("A", "12.00").model_copy(update={"channel_prices": (channel,)})
+    done, refused = await shop.connect().set_price([request, request.model_copy(update={"offer_sku": "NOPE"})])
+    assert (done.state, done.answer["left_out"]) == (DONE, ["channel_prices"])
+    assert (refused.state, "left_out" in refused.answer) == (REJECTED, False)
+    assert offer(shop, "A")["price"] == "12.00"
 
 
 async def test_values_that_make_no_sense_are_not_sent(shop: World) -> None:

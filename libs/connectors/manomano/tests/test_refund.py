@@ -37,6 +37,14 @@ async def test_units_reasons_and_shipping_fees_go_out(world: World) -> None:
     assert world.status(reference) == "SHIPPED"
 
 
+async def test_more_than_fifty_go_out_in_several_calls(world: World) -> None:
+    references = [shipped(world) for _ in range(55)]
+    outcomes = await world.connect().refund([refund_request(reference, ("A", 1)) for reference in references])
+    assert {outcome.state for outcome in outcomes} == {OutcomeState.DONE}
+    assert [len(call.json) for call in world.http.calls] == [50, 5]
+    assert len(world.applied("refund")) == 55
+
+
 async def test_all_units_end_as_refunded(world: World) -> None:
     reference = shipped(world)
     await world.connect().refund([refund_request(reference, *ALL)])

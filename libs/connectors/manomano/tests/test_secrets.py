@@ -8,7 +8,9 @@ import pytest
 
 from connector_kit.capabilities import OrderWindow
 from connector_kit.http import Ambiguous, Answer, BadAnswer, Call, CallError, NotSent
+from connector_kit.offers import ChannelPrice, PublishOffer, ReleaseOffer
 from connector_kit.requests import SetStock, UploadInvoice
+from hub_contracts.base import Money
 
 from .conftest import World, answer_request, parcel, refund_request
 
@@ -24,6 +26,14 @@ def echoes() -> list[Answer | CallError]:
         *(Answer(status, {}, json.dumps({"message": CANARY}).encode()) for status in statuses),
         Answer(207, {}, json.dumps({"content": [item]}).encode()),
         Answer(200, {}, json.dumps({"content": [{"items": [item | {"sku": "A"}]}]}).encode()),
+        Answer(
+            200, {}, json.dumps({"content": [{"sku": "A", "response": {"status": 400}, "errors": [CANARY]}]}).encode()
+        ),
+        Answer(
+            200,
+            {},
+            json.dumps({"content": [{"sku": "A", "response": {"status": 400, "reason_phrase": CANARY}}]}).encode(),
+        ),
         Answer(200, {"content-type": f"text/html; {CANARY}"}, CANARY.encode()),
         NotSent(f"refused with {CANARY}"),
         Ambiguous(f"lost with {CANARY}"),
@@ -44,7 +54,18 @@ async def test_outcomes_never_hold_the_key(world: World, echo: Answer | CallErro
             [UploadInvoice(order_reference="M1", file_name="i.pdf", content_base64="JVBERi0x")]
         ),
     ]
-    assert len(outcomes) == 6
+    outcomes += await connection.release_offers([ReleaseOffer(offer_sku="A", fields=("price",))])
+    prices = (ChannelPrice(price=Money(amount="1.00", currency="EUR")),)
+    whole = PublishOffer(
+        offer_sku="A",
+        prices=prices,
+        quantity=1,
+        carrier_grids=(("Standard", 1, 2),),
+        attributes={"eco_participation": "0"},
+    )
+    outcomes += await connection.publish_offers([whole, PublishOffer(offer_sku="B", withdraw=True)])
+    outcomes += await connection.publish_offers([whole.model_copy(update={"quantity": None})])
+    assert len(outcomes) == 10
     assert CANARY not in repr(outcomes)
     assert CANARY not in repr(await connection.verify())
 
@@ -54,7 +75,13 @@ async def test_errors_of_reads_never_hold_the_key(world: World, echo: Answer) ->
     world.http.before = lambda call: echo
     connection = world.connect(key=CANARY)
     texts: list[str] = []
-    for read in (connection.read_order("M1"), connection.probe_ship(parcel("M1", whole=True))):
+    released, published = ReleaseOffer(offer_sku="A", fields=("price",)), PublishOffer(offer_sku="A", quantity=1)
+    for read in (
+        connection.read_order("M1"),
+        connection.probe_release_offer(released, {}),
+        connection.probe_publish_offer(published, {}),
+        connection.probe_ship(parcel("M1", whole=True)),
+    ):
         try:
             texts.append(repr(await read))
         except CallError as error:
@@ -64,6 +91,17 @@ async def test_errors_of_reads_never_hold_the_key(world: World, echo: Answer) ->
     except CallError as error:
         texts.append(repr(error))
     assert CANARY not in "".join(texts)
+
+
+async def test_offers_read_back_never_hold_the_key(world: World) -> None:
+    offer = {"sku": "A", "status": "ERROR", "errors": [f"key {CANARY}"], "price": CANARY}
+    body = json.dumps({"content": [offer], "pagination": {"pages": 1}}).encode()
+    world.http.before = lambda call: Answer(200, {}, body)
+    connection = world.connect(key=CANARY)
+    [page] = [page async for page in connection.list_offers(["A"])]
+    probed = await connection.probe_publish_offer(PublishOffer(offer_sku="A"), {})
+    assert page[0].problems
+    assert CANARY not in f"{page!r} {probed!r}"
 
 
 async def test_calls_and_connections_hide_the_key(world: World) -> None:

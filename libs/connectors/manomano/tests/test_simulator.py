@@ -140,7 +140,7 @@ async def test_a_shipped_order_takes_extra_parcels_and_the_record_shows_them(
 
 async def test_put_offers_take_twenty_and_reject_inside_of_the_200(world: World, web: httpx.AsyncClient) -> None:
     path, query = "/api/v1/offers", {"seller_contract_id": SANDBOX_CONTRACT}
-    good = {"sku": "N1", "stock": 3, "pricing": {"price_vat_included": 9.5}}
+    good = {"sku": "N1", "stock": 3, "pricing": {"price_vat_included": 9.5, "eco_participation": 0}}
     grid = {"carrier_grid": [{"name": "Standard", "shipping_time_min": 2, "shipping_time_max": 2}]}
     too_many = await web.put(path, params=query, json=[good] * 21)
     assert (too_many.status_code, too_many.json()["error"]["app_code"]) == (400, "ERR_1405")

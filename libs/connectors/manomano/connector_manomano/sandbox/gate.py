@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connector_kit.simulator import Faults, hang
+from connector_manomano.hours import opens_at
 from connector_manomano.sandbox.render import exact_json
 from connector_manomano.sandbox.world import World
 
@@ -83,13 +84,16 @@ class Gate:
             return gateway(429, "Too Many Requests", {"Retry-After": str(FAULT_RETRY_SECONDS)})
         if self.faults.strikes("rate_limit_cloudflare", operation):
             return answer(429, {"error_code": 1015, "retry_after": FAULT_RETRY_SECONDS, "title": "Error 1015"})
-        if self.faults.strikes("sandbox_closed", operation):
+        if self._outside_hours() or self.faults.strikes("sandbox_closed", operation):
             return gateway(503, "Sandbox is closed")
         if self.faults.strikes("html_answer", operation):
             return Response("<!doctype html><title>One moment</title>", 200, media_type="text/html")
         if self.faults.strikes("error_500_before_effect", operation):
             return refused(500, "INTERNAL", "internal error")
         return None
+
+    def _outside_hours(self) -> bool:
+        return self.world.settings.keeps_hours and opens_at(self.world.clock.now()) is not None
 
     def _over_quota(self, key: str) -> Response | None:
         limit = self.world.settings.quota_per_hour

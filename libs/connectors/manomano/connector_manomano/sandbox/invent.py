@@ -56,6 +56,8 @@ class Inventor:
             raise ValueError(f"contract: {contract} is not one of {', '.join(map(str, contracts))}")
         if options.status not in STATUS_MAP:
             raise ValueError(f"status: must be one of {', '.join(STATUS_MAP)}")
+        if options.reference is not None and (count > 1 or (contract, options.reference) in self._world.orders):
+            raise ValueError(f"reference: {options.reference!r} can stand for one order of a contract only")
         return [self._order(contract, options).reference for _ in range(count)]
 
     def _order(self, contract: int, options: OrderOptions) -> SimOrder:
@@ -63,7 +65,7 @@ class Inventor:
         country = options.country or self._world.settings.contracts[contract]
         created = utc_now_or(options.created_at, now - timedelta(seconds=self._random.randrange(900)))
         self._number += 1
-        reference = f"M{created:%y%m%d}{self._number:07d}"
+        reference = options.reference or f"M{created:%y%m%d}{self._number:07d}"
         order = SimOrder(
             reference=reference,
             contract=contract,

@@ -50,25 +50,45 @@ def patch_offer(world: World, contract: int, item: Any) -> Result:
     return DONE
 
 
-def _put_offer(world: World, contract: int, item: Any) -> dict[str, Any]:
-    """Create or replace one offer; the rejects are inside of the 2xx."""
-    pricing = item.get("pricing") if isinstance(item, dict) else None
-    price = pricing.get("price_vat_included") if isinstance(pricing, dict) else None
-    sku = str(item.get("sku")) if isinstance(item, dict) else ""
-    grid = (item.get("shipping") or {}).get("carrier_grid") or [] if isinstance(item, dict) else []
+def _object(item: Any, name: str) -> dict[str, Any]:
+    given = item.get(name) if isinstance(item, dict) else None
+    return given if isinstance(given, dict) else {}
+
+
+def _put_errors(world: World, contract: int, item: dict[str, Any]) -> list[str]:
+    """Why an offer is refused; the codes beside eco participation and content are this simulator's own words."""
+    settings, pricing = world.settings, _object(item, "pricing")
+    price, retail = pricing.get("price_vat_included"), pricing.get("retail_price_vat_included")
     errors: list[str] = []
-    if not _is_price(price) or not isinstance(item, dict) or not _is_stock(item.get("stock")):
+    if not _is_price(price) or not _is_stock(item.get("stock")):
         errors.append("INVALID_OFFER")
-    if any(entry.get("shipping_time_min") == entry.get("shipping_time_max") for entry in grid):
-        errors.append("INVALID_SHIPPING_TIME")
-    if errors or not isinstance(item, dict) or not isinstance(pricing, dict):
+    elif retail is not None and (not _is_price(retail) or retail <= price):
+        errors.append("INVALID_RETAIL_PRICE")
+    for entry in _object(item, "shipping").get("carrier_grid") or []:
+        if not entry["shipping_time_min"] < entry["shipping_time_max"]:
+            errors.append("INVALID_SHIPPING_TIME")
+        if entry.get("name") not in settings.carrier_grids:
+            errors.append("INVALID_CARRIER_GRID")
+    place = pricing if settings.eco_participation_place == "pricing" else item
+    if settings.contracts[contract] == "FR" and "eco_participation" not in place:
+        errors.append("INVALID_ECO_PARTICIPATION")
+    if item.get("sku") in settings.unapproved_skus:
+        errors.append("NO_CONTENT_APPROVED")
+    return errors
+
+
+def _put_offer(world: World, contract: int, item: Any) -> dict[str, Any]:
+    """Create or replace one offer whole; the rejects are inside of the 2xx."""
+    sku = str(item.get("sku")) if isinstance(item, dict) else ""
+    errors = _put_errors(world, contract, item) if isinstance(item, dict) else ["INVALID_OFFER"]
+    if errors:
         response = {"status": 400, "reason_phrase": "Bad Request"}
         return {"sku": sku, "response": response, "errors": errors, "warnings": []}
-    offer = SimOffer(sku, Decimal(pricing["price_vat_included"]), item["stock"])
+    pricing = item["pricing"]
+    offer = SimOffer(sku, Decimal(pricing["price_vat_included"]), item["stock"], stated=item)
     offer.retail_price = pricing.get("retail_price_vat_included")
     world.offers[contract, sku] = offer
-    world.record.add("stock", sku, contract=contract, quantity=offer.stock)
-    world.record.add("price", sku, contract=contract, price=format(offer.price, "f"))
+    world.record.add("publish_offer", sku, contract=contract, price=format(offer.price, "f"), quantity=offer.stock)
     return {"sku": sku, "response": {"status": 200, "reason_phrase": "OK"}, "errors": [], "warnings": []}
 
 
@@ -126,7 +146,8 @@ async def _unfreeze(gate: Gate, request: Request) -> Response:
         if offer is not None:
             offer.frozen_price = offer.frozen_price and "PRICE" not in body.get("fields", [])
             offer.frozen_stock = offer.frozen_stock and "STOCK" not in body.get("fields", [])
-    return answer(200, {"request_id": "unfreeze"})
+            gate.world.record.add("release_offer", sku, contract=body["seller_contract_id"], fields=body.get("fields"))
+    return await gate.leave("unfreeze", answer(200, {"request_id": "unfreeze"}))
 
 
 async def _put(gate: Gate, request: Request, contract: int) -> Response:
@@ -136,6 +157,8 @@ async def _put(gate: Gate, request: Request, contract: int) -> Response:
     if len(items) > PUT_MAX:
         return refused(400, "ERR_1405", f"at most {PUT_MAX} offers per request")
     content = [_put_offer(gate.world, contract, item) for item in items]
+    if gate.faults.strikes("missing_item_207", "put_offers"):
+        content = content[1:]
     return await gate.leave("put_offers", answer(200, {"content": content}))
 
 

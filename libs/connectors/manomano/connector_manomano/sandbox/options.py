@@ -47,6 +47,14 @@ class SandboxSettings(BaseModel):
     partial_refund_ends: Literal["SHIPPED", "REFUNDED"] = "SHIPPED"
     """Where an order goes after a refund of some units; not public."""
     offers: list[OfferWish] = []
+    keeps_hours: bool = False
+    """Closed outside of the published opening hours, by the simulator's clock: 503 [assumed]."""
+    carrier_grids: list[str] = ["Standard"]
+    """Grids made in the Toolbox; offers with another one are refused."""
+    unapproved_skus: list[str] = []
+    """SKUs whose product sheet is not approved: offers of them are refused with NO_CONTENT_APPROVED."""
+    eco_participation_place: Literal["pricing", "offer"] = "pricing"
+    """Where FR offers must state it [assumed]."""
 
 
 class SkuWish(BaseModel):
@@ -64,6 +72,8 @@ class OrderOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     contract: int | None = None
+    reference: str | None = Field(default=None, min_length=1)
+    """Fixes the reference of a single order: the same one may exist under another contract."""
     skus: list[SkuWish] = []
     """Lines to use: all of them, or `lines` of them at random when that is given too."""
     lines: int | None = Field(default=None, ge=1, le=50)

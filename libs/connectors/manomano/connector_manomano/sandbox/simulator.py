@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException
@@ -68,15 +70,27 @@ class ManoManoSimulator:
             self.world.move(order, status)
 
     def state(self) -> dict[str, Any]:
-        """Orders by reference and offers by contract and SKU."""
+        """Orders by reference (`contract:reference` where several contracts hold it), offers by contract and SKU."""
         self.world.pass_time()
+        held = Counter(reference for _, reference in self.world.orders)
         return {
-            "orders": {order.reference: _order_state(order) for order in self.world.orders.values()},
+            "orders": {
+                f"{contract}:{reference}" if held[reference] > 1 else reference: _order_state(order)
+                for (contract, reference), order in self.world.orders.items()
+            },
             "offers": {
                 f"{contract}:{sku}": {"price": format(offer.price, "f"), "stock": offer.stock}
                 for (contract, sku), offer in self.world.offers.items()
             },
         }
+
+    def import_feed(self, contract: int, sku: str, *, price: Decimal | None = None, stock: int | None = None) -> None:
+        """Let the seller's automatic feed speak: frozen values stay. Raises `KeyError` for an unknown offer."""
+        offer = self.world.offers[contract, sku]
+        if price is not None and not offer.frozen_price:
+            offer.price = price
+        if stock is not None and not offer.frozen_stock:
+            offer.stock = stock
 
     def reset(self) -> None:
         """Forget orders, record, counted calls and faults; invent the same orders again afterwards."""

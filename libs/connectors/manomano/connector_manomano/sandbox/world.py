@@ -99,6 +99,8 @@ class SimOffer:
     frozen_price: bool = False
     frozen_stock: bool = False
     errors: list[str] = field(default_factory=list)
+    stated: dict[str, Any] = field(default_factory=dict)
+    """The last whole statement of the offer; it replaces the one before."""
 
 
 class World:
