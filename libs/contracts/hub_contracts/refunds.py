@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hub_contracts import topics
 from hub_contracts.base import Amount, Currency, EventData, Fact, Instant
+from hub_contracts.shop_activity import LineQuantity
 
 
 class RefundLine(Fact):
@@ -76,6 +77,8 @@ class CancellationConfirmed(EventData):
     connection_id: UUID
     is_test: bool = False
     effect_id: UUID
+    lines: tuple[LineQuantity, ...] = ()
+    """What was cancelled; empty means the whole order."""
     confirmed_by: str
 
 

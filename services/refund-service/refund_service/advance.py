@@ -19,6 +19,7 @@ from hub_common.tx import Tx
 from hub_contracts.ids import effect_id_for
 from hub_contracts.orders import FulfilledBy
 from hub_contracts.refunds import CancellationConfirmed
+from hub_contracts.shop_activity import LineQuantity
 from refund_service import store, store_work
 from refund_service.desk import TEST, Desk, open_desk, order_key, request_lines
 from refund_service.domain import Obstacle, Order
@@ -231,6 +232,7 @@ def _confirm_test(desk: Desk, order: Order, wish: StoredCancellation, plan: Canc
             connection_id=order.connection_id,
             is_test=True,
             effect_id=effect_id_for(key),
+            lines=tuple(LineQuantity(line_id=ask.line_id, quantity=ask.sums.quantity) for ask in plan.asks),
             confirmed_by=TEST,
         ),
         key=order.order_id,

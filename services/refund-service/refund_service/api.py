@@ -23,6 +23,7 @@ from hub_contracts.orders import FulfilledBy
 from hub_contracts.shop_activity import LineQuantity
 from refund_service import store, store_reasons, store_work
 from refund_service.advance import advance, plan_cancellation
+from refund_service.api_market import market_router
 from refund_service.desk import Desk, open_desk
 from refund_service.domain import Ask, Balance, Obstacle, Order, Want, fit_level, price
 from refund_service.domain_cancel import Over
@@ -95,7 +96,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     router = APIRouter(prefix="/v1", tags=["refunds"])
     _reading(router, runtime)
     _acting(router, runtime)
-    return [router]
+    return [router, market_router(runtime)]
 
 
 def _reading(router: APIRouter, runtime: Runtime) -> None:

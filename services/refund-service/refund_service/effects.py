@@ -12,9 +12,11 @@ from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
 from hub_common.parked import Park, park
 from hub_common.tx import Tx
 from hub_contracts.refunds import CancellationConfirmed, CancellationRejected, RefundRejected
+from hub_contracts.shop_activity import LineQuantity
 from refund_service import store, store_work
 from refund_service.advance import advance, cancel_entries
 from refund_service.desk import balance_ledger, confirmed, entries_of, open_desk
+from refund_service.effects_market import ANSWER
 from refund_service.money import Sums
 from refund_service.store import Entry
 from refund_service.store_work import StoredRefund, sums_of
@@ -144,15 +146,15 @@ async def cancel_settled(tx: Tx, ended: Sequence[Settled]) -> None:
             entries += cancel_entries(tx, desk.orders[order_id], lines)
         else:
             rejected.append(_park_cancellation(request.cancellation_id, each))
-        _tell_cancellation(tx, request.cancellation_id, each, done=done)
+        _tell_cancellation(tx, request, each, done=done)
     await store.append(tx.conn, entries, tx.now)
     await store_work.end_cancellations(tx.conn, rows)
     await park(tx, rejected)
     await advance(tx, order_ids)
 
 
-def _tell_cancellation(tx: Tx, cancellation_id: UUID, each: Settled, *, done: bool) -> None:
-    effect = each.effect
+def _tell_cancellation(tx: Tx, request: CancelOrder, each: Settled, *, done: bool) -> None:
+    effect, cancellation_id = each.effect, request.cancellation_id
     event: CancellationConfirmed | CancellationRejected
     if done:
         event = CancellationConfirmed(
@@ -160,6 +162,7 @@ def _tell_cancellation(tx: Tx, cancellation_id: UUID, each: Settled, *, done: bo
             order_id=_order_id(each),
             connection_id=effect.connection_id,
             effect_id=effect.effect_id,
+            lines=tuple(LineQuantity(line_id=line.line_id, quantity=line.quantity) for line in request.lines),
             confirmed_by=each.confirmed_by,
         )
     else:
@@ -191,4 +194,5 @@ def _park_cancellation(cancellation_id: UUID, each: Settled) -> Park:
 EFFECTS: tuple[EffectKind, ...] = (
     EffectKind("refund", "refund", execute_refund, probe_refund, refund_settled),
     EffectKind("cancel", "cancel", execute_cancel, probe_cancel, cancel_settled),
+    ANSWER,
 )

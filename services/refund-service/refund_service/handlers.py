@@ -11,10 +11,11 @@ from hub_contracts.connections import ConnectionChanged
 from hub_contracts.envelope import Event
 from hub_contracts.orders import OrderChanged, OrderReceived, OrderStatusChanged
 from hub_contracts.shop_activity import CancellationRequested, ReturnReported
-from refund_service import store, store_work
+from refund_service import store, store_market, store_work
 from refund_service.advance import SHOP, advance
 from refund_service.desk import balance_ledger
 from refund_service.domain_returns import merged, rank
+from refund_service.market_returns import settle
 from refund_service.store_work import OPEN, StoredCancellation, StoredReturn
 
 
@@ -25,6 +26,7 @@ async def on_order(tx: Tx, events: Sequence[Event[OrderReceived | OrderChanged]]
     changed = await store.save_orders(tx.conn, [(event, event.data.order) for event in events])
     await balance_ledger(tx, changed)
     await advance(tx, changed)
+    await settle(tx, await store_market.link(tx.conn, changed))
 
 
 async def on_status_changed(tx: Tx, events: Sequence[Event[OrderStatusChanged]]) -> None:
@@ -44,6 +46,7 @@ async def on_return(tx: Tx, events: Sequence[Event[ReturnReported]]) -> None:
         known[event.data.return_id] = _restated(known.get(event.data.return_id), event)
     await store_work.save_returns(tx.conn, list(known.values()), tx.now)
     await advance(tx, ids)
+    await settle(tx, await store_market.of_orders(tx.conn, ids))
 
 
 def _restated(before: StoredReturn | None, event: Event[ReturnReported]) -> StoredReturn:
@@ -111,7 +114,9 @@ def _wish(event: Event[CancellationRequested]) -> StoredCancellation:
 
 async def on_connection_changed(tx: Tx, events: Sequence[Event[ConnectionChanged]]) -> None:
     """Policy, reasons or capabilities may have changed: what waits there is looked at again by the duty `waiting`."""
-    await store_work.make_due(tx.conn, sorted({event.data.connection_id for event in events}), tx.now)
+    ids = sorted({event.data.connection_id for event in events})
+    await store_work.make_due(tx.conn, ids, tx.now)
+    await settle(tx, await store_market.requested(tx.conn, ids))
 
 
 ROUTES: Routes = {

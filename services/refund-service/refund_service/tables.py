@@ -26,6 +26,7 @@ Table(
     Column("version", BigInteger, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("traceparent", Text),
+    Index("ix_orders_reference", "connection_id", "reference"),
 )
 
 Table(
@@ -160,4 +161,43 @@ Table(
     Column("next_at", Instant, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("error", Text, nullable=False),
+)
+
+Table(
+    # Returns that buyers opened at the marketplace. They give no money back: the shop's own report does, once.
+    "marketplace_returns",
+    METADATA,
+    Column("return_id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("return_reference", Text, nullable=False),
+    Column("order_reference", Text, nullable=False),
+    # Null until the order was heard of.
+    Column("order_id", Uuid),
+    Column("stage", Text, nullable=False),
+    Column("marketplace_state", Text, nullable=False),
+    Column("lines", JSONB, nullable=False),
+    Column("tracking_number", Text),
+    Column("updated_at", Instant, nullable=False),
+    Column("told", Text),
+    # The seller's last word and how far it is: planned, answered or rejected; null while there is none.
+    Column("answer", Text),
+    Column("answer_state", Text),
+    Column("answered_by", Text),
+    Column("reason_code", Text),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("effect_id", Uuid),
+    Index("ix_marketplace_returns_order_id", "order_id"),
+    Index("ix_marketplace_returns_reference", "connection_id", "order_reference"),
+    Index("ix_marketplace_returns_stage", "stage", "updated_at"),
+)
+
+Table(
+    "return_readings",
+    METADATA,
+    Column("connection_id", Uuid, primary_key=True),
+    Column("read_until", Instant),
+    Column("next_at", Instant, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
 )

@@ -33,6 +33,7 @@ NO_PLAN: Mapping[str, str] = {
     "carrier-mapper": "carrier rules come from operators, lists of carriers from marketplaces; no event has them",
     "catalog-feed": "products, shipping templates and feed settings come from operators; no event has them",
     "connection-registry": "people tell it everything; contacts, API keys and who changed what are in no event",
+    "message-service": "buyers' messages come from marketplaces, answers and templates from people; no event has words",
     "order-ingest": "raw orders and how far it has polled come from marketplaces' answers; it is where events begin",
     "refund-service": "people's decisions, how cancellations ended and reason lists are not restored from events yet",
     "shipment-notifier": "which parcels a marketplace took is known from its answers, not restored from its events yet",
