@@ -22,8 +22,9 @@ from hub_common.http.backend import GuardedTransport, RefusedByGuard, Resolver, 
 from hub_common.http.breaker import RetryBudget
 from hub_common.http.guard import AddressPolicy
 
-ANSWER_LIMIT = 10 * 1024 * 1024
-"""Bytes of one answer after decompression; a page of 100 orders with addresses stays below 2 MiB."""
+ANSWER_LIMIT = 24 * 1024 * 1024
+"""Bytes of one answer after decompression. A page of 100 orders with addresses stays below 2 MiB; a file of an order
+export (Mirakl OR13) is asked for at its smallest size, 10 MB, and may end with one order more."""
 IDLE_SECONDS = 2.0
 """Idle connections are dropped before common servers drop them (5 s): a request written into a closing connection
 would be an ambiguous one."""

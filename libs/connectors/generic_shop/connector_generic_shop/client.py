@@ -53,6 +53,9 @@ def outcome_of(answer: Answer, now: datetime, hide: Sequence[str]) -> Outcome:
     401 and 403 are retried: a secret that was rotated on one side must not refuse orders.
     """
     status = answer.status
+    if 200 <= status < 300 and is_page(answer):
+        reason = f"HTTP {status} with a web page: something in front of the shop answered; webhook_url needs attention"
+        return Outcome.retry(reason, after=ATTENTION_SECONDS)
     if 200 <= status < 300:
         return Outcome.done(status=status)
     if 300 <= status < 400:
@@ -68,6 +71,14 @@ def outcome_of(answer: Answer, now: datetime, hide: Sequence[str]) -> Outcome:
     if status >= 500 or status in RETRY_STATUSES:
         return Outcome.retry(f"HTTP {status}: the shop cannot take it now", after=retry_after(answer, now))
     return Outcome.rejected(readable_reason(answer.body, hide) or f"HTTP {status} without a reason", status=status)
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether the body is a web page. A login page of a proxy is a 2xx too, and an order that it swallowed would be
+    lost; a repeat with the same id is harmless where the shop did take it. A plain `OK` sent as text/html is no page.
+    """
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml") and answer.body.lstrip().startswith(b"<")
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:

@@ -143,12 +143,19 @@ async def test_a_refusal_that_quotes_the_order_gives_a_reason_without_the_buyer(
     assert len(reason) <= 2_048
 
 
-@pytest.mark.parametrize("fault", ["html_answer", "slow_ack"])
-async def test_odd_but_accepting_answers_are_done(
-    connect: Connect, order: MakeOrder, simulator: GenericShopSimulator, fault: str
-) -> None:
-    strike(simulator, fault)
+async def test_a_slow_answer_is_an_answer(connect: Connect, order: MakeOrder, simulator: GenericShopSimulator) -> None:
+    strike(simulator, "slow_ack")
     assert (await create(connect(), order())).state is OutcomeState.DONE
+    assert len(kinds(simulator)) == 1
+
+
+async def test_a_web_page_proves_nothing_and_the_repeat_is_harmless(
+    connect: Connect, order: MakeOrder, simulator: GenericShopSimulator
+) -> None:
+    simulator.faults.set([FaultRule(fault="html_answer", operation="create_order", times=1)])
+    shop = connect()
+    first, second = await create(shop, order()), await create(shop, order())
+    assert (first.state, second.state) == (OutcomeState.RETRY, OutcomeState.DONE)
     assert len(kinds(simulator)) == 1
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -159,7 +161,26 @@ HANG_SECONDS = 120
 """Longer than any client time-out of the hub, so that the caller gives up first."""
 
 
+class Hung(Exception):
+    """A simulator would hang now, and its caller in this process does not want to wait (`giving_up_at_once`)."""
+
+
+_gives_up_at_once: ContextVar[bool] = ContextVar("gives_up_at_once", default=False)
+
+
+@contextmanager
+def giving_up_at_once() -> Iterator[None]:
+    """Calls made within see `Hung` where a real client would time out. For callers that run a simulator in process."""
+    token = _gives_up_at_once.set(True)
+    try:
+        yield
+    finally:
+        _gives_up_at_once.reset(token)
+
+
 async def hang() -> Response:
     """Answer only after every sensible client gave up (fault: time-out after the effect)."""
+    if _gives_up_at_once.get():
+        raise Hung
     await asyncio.sleep(HANG_SECONDS)
     return Response(status_code=504)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connector_kit.http import CallError
+from connector_kit.http import Answer, CallError
 from connector_kit.outcome import Outcome, ProbeResult, ProbeState
 from connector_kit.requests import AnswerOrder
 from connector_mirakl.client import MiraklClient, order_path
@@ -17,6 +17,8 @@ from connector_mirakl.orders import OrderReader
 from connector_mirakl.settings import MiraklSettings
 from connector_mirakl.wire import Json, objects, text
 
+NOT_PARTIAL = "ORDER_PARTIAL_ACCEPTANCE_DISABLED"
+"""Mirakl OR21: the shop takes one decision per order; nothing was applied."""
 UNDECIDED_STATES = frozenset({"STAGING", "WAITING_ACCEPTANCE"})
 """Nobody has answered yet."""
 ACCEPTED_STATES = frozenset(
@@ -32,6 +34,7 @@ class Answers:
         self._client = client
         self._reader = reader
         self._settings = settings
+        self._partial = settings.partial_acceptance
 
     async def accept(self, requests: Sequence[AnswerOrder]) -> list[Outcome]:
         """Answer line by line. One call per order (Mirakl OR21)."""
@@ -42,29 +45,43 @@ class Answers:
         return [await self._answer(_all_refused(request), "refuse") for request in requests]
 
     async def _answer(self, request: AnswerOrder, operation: str) -> Outcome:
-        problem = self._problem(request)
+        problem = _problem(request)
         if problem is not None:
             return Outcome.rejected(problem)
-        body = {"order_lines": [{"id": line.line_id, "accepted": line.accepted} for line in request.lines]}
+        if is_mixed(request) and not self._partial:
+            return await self._as_a_whole(request)
         try:
-            answer = await self._client.send(operation, "PUT", order_path(request.order_reference, "accept"), json=body)
+            answer = await self._send(request, operation)
         except CallError as error:
             return outcome_of_error(error)
         if answer.status == 204:
             return Outcome.done(status=204)
-        return outcome_of_refusal(answer, self._client.explain(answer))
+        explanation = self._client.explain(answer)
+        if is_mixed(request) and NOT_PARTIAL in explanation.codes:
+            self._partial = False
+            return await self._as_a_whole(request)
+        return outcome_of_refusal(answer, explanation)
 
-    def _problem(self, request: AnswerOrder) -> str | None:
-        """What OR21 would certainly refuse, found before a call is spent on it."""
-        ids = [line.line_id for line in request.lines]
-        if not ids:
-            return "lines: every line of the order must be present"
-        if len(set(ids)) != len(ids):
-            return "lines: a line is given twice"
-        mixed = len({line.accepted for line in request.lines}) > 1
-        if mixed and not self._settings.partial_acceptance:
-            return "lines: this operator takes one decision per order; accept or refuse all lines"
-        return None
+    async def _send(self, request: AnswerOrder, operation: str) -> Answer:
+        body = {"order_lines": [{"id": line.line_id, "accepted": line.accepted} for line in request.lines]}
+        return await self._client.send(operation, "PUT", order_path(request.order_reference, "accept"), json=body)
+
+    async def _as_a_whole(self, request: AnswerOrder) -> Outcome:
+        """What becomes of a mixed decision where Mirakl takes one per order, as the connection's setting says.
+
+        Lines that cannot be served are never accepted. Also a whole refusal is told as `rejected`: the acceptance that
+        was asked for did not happen, and the next poll shows the order as REFUSED.
+        """
+        why = "lines: this operator takes one decision per order, so single lines cannot be refused"
+        if self._settings.when_not_partial != "refuse":
+            return Outcome.rejected(f"{why}; accept or refuse the whole order", whole_order="held")
+        try:
+            answer = await self._send(_all_refused(request), "accept")
+        except CallError as error:
+            return outcome_of_error(error)
+        if answer.status == 204:
+            return Outcome.rejected(f"{why}; the whole order was refused instead", whole_order="refused")
+        return outcome_of_refusal(answer, self._client.explain(answer))
 
     async def probe_accept(self, request: AnswerOrder) -> ProbeResult:
         """Was the order accepted as asked? Raises `CallError` when Mirakl cannot be read."""
@@ -75,6 +92,21 @@ class Answers:
         """Was the order refused? Raises `CallError` when Mirakl cannot be read."""
         order = await self._reader.read_json(request.order_reference, "probe_accept")
         return judge_refuse(order)
+
+
+def _problem(request: AnswerOrder) -> str | None:
+    """What OR21 would certainly refuse, found before a call is spent on it."""
+    ids = [line.line_id for line in request.lines]
+    if not ids:
+        return "lines: every line of the order must be present"
+    if len(set(ids)) != len(ids):
+        return "lines: a line is given twice"
+    return None
+
+
+def is_mixed(request: AnswerOrder) -> bool:
+    """Whether some lines are accepted and others refused."""
+    return len({line.accepted for line in request.lines}) > 1
 
 
 def _all_refused(request: AnswerOrder) -> AnswerOrder:

@@ -1,4 +1,7 @@
-"""Invoices of orders (OR74, OR72). A 200 may list failed files: only files that are not listed were taken."""
+"""Documents of orders: invoices put there (OR74), listed (OR72), taken away (OR76).
+
+OR74 answers 200 also when files failed: only files that are not listed were taken.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
-from connector_kit.http import CallError, FilePart
+from connector_kit.aftersales import StoredDocument
+from connector_kit.capabilities import MappingError
+from connector_kit.http import BadAnswer, CallError, FilePart
 from connector_kit.outcome import Outcome, ProbeResult, ProbeState
 from connector_kit.requests import UploadInvoice
 from connector_mirakl.client import MiraklClient, order_path
 from connector_mirakl.errors import outcome_of_error, outcome_of_refusal
 from connector_mirakl.settings import MiraklSettings
-from connector_mirakl.wire import Json, as_object, objects, text
+from connector_mirakl.wire import Json, as_object, instant, objects, text
 
 EXTENSIONS = frozenset(
     {
@@ -40,7 +46,7 @@ EXTENSIONS = frozenset(
 
 
 class Documents:
-    """Capability `invoice` of one connection."""
+    """Capabilities `invoice` and `documents` of one connection."""
 
     def __init__(self, client: MiraklClient, settings: MiraklSettings) -> None:
         self._client = client
@@ -72,16 +78,56 @@ class Documents:
         except CallError as error:
             return outcome_of_error(error)
 
+    async def list_documents(self, order_reference: str) -> list[StoredDocument]:
+        """OR72. Raises `CallError`; an answer without its list is not an empty one."""
+        return [
+            StoredDocument(
+                document_reference=text(document.get("id")) or "",
+                order_reference=order_reference,
+                file_name=text(document.get("file_name")) or "",
+                type_code=text(document.get("type")) or "",
+                size_bytes=document["file_size"] if isinstance(document.get("file_size"), int) else None,
+                uploaded_at=_uploaded_at(document),
+            )
+            for document in await self._documents_of(order_reference, "list_documents")
+            if text(document.get("id")) is not None
+        ]
+
+    async def remove_document(self, document_reference: str) -> Outcome:
+        """OR76. One that is not there any more counts as done, so an unclear answer may be repeated."""
+        if not document_reference.isdigit():
+            return Outcome.rejected("document_reference: must be a number")
+        path = f"/api/orders/documents/{document_reference}"
+        try:
+            answer = await self._client.send("remove_document", "DELETE", path, idempotent=True)
+        except CallError as error:
+            return outcome_of_error(error, idempotent=True)
+        if answer.status in (204, 404):
+            return Outcome.done(status=answer.status)
+        return outcome_of_refusal(answer, self._client.explain(answer), idempotent=True)
+
+    async def _documents_of(self, order_reference: str, operation: str) -> list[Json]:
+        params = [("order_ids", order_reference)]
+        told = await self._client.read_object(operation, "/api/orders/documents", params)
+        if not isinstance(told.get("order_documents"), list):
+            raise BadAnswer("OR72: the answer has no list 'order_documents'")
+        found = objects(told["order_documents"])
+        return [document for document in found if text(document.get("order_id")) == order_reference]
+
     async def probe_invoice(self, request: UploadInvoice) -> ProbeResult:
         """Raises `CallError` when Mirakl cannot be read."""
-        params = [("order_ids", request.order_reference)]
-        told = await self._client.read_object("probe_invoice", "/api/orders/documents", params)
-        for document in objects(told.get("order_documents")):
-            same_order = text(document.get("order_id")) == request.order_reference
-            if same_order and text(document.get("file_name")) == request.file_name:
+        for document in await self._documents_of(request.order_reference, "probe_invoice"):
+            if text(document.get("file_name")) == request.file_name:
                 reference = text(document.get("id"))
                 return ProbeResult(ProbeState.APPLIED, f"document {reference}", {"document_reference": reference})
         return ProbeResult(ProbeState.NOT_APPLIED, "the order shows no document of this name")
+
+
+def _uploaded_at(document: Json) -> datetime | None:
+    try:
+        return instant(document.get("date_uploaded"), "date_uploaded")
+    except MappingError:
+        return None
 
 
 def name_problem(file_name: str) -> str | None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from urllib.parse import quote
 
-from connector_kit.capabilities import Now
+from connector_kit.capabilities import MappingError, Now
 from connector_kit.http import BadAnswer, Lane
+from connector_kit.offers import Problem
 from connector_kit.outcome import ProbeResult, ProbeState
+from connector_kit.profiles import OperatorProfile
 from connector_mirakl.client import MiraklClient, Unavailable
 from connector_mirakl.csvfile import read_csv
-from connector_mirakl.wire import Json, as_object, objects, text
+from connector_mirakl.offer_rules import with_remedy
+from connector_mirakl.wire import Json, as_object, instant, objects, text
 
 RUNNING = frozenset({"WAITING", "RUNNING", "QUEUED", "WAITING_SYNCHRONIZATION_PRODUCT"})
 """Not ended yet (fact sheet 4.3)."""
@@ -27,28 +31,35 @@ REMEMBERED = 200
 
 @dataclass(frozen=True, slots=True)
 class ImportKind:
-    """One of the two imports used here, with its own way of tracking (three ways exist in Mirakl)."""
+    """One of the imports of offers, with its own way of tracking (three ways exist in Mirakl)."""
 
+    about: str
+    """What its rows state, for people."""
     imports_path: str
     status_operation: str
     report_operation: str
-    listed: bool
-    """PRI02 is a list filtered by `import_id`; STO02 has a path of its own."""
+    tracking: Literal["listed", "status", "plain"]
+    """PRI02 is a list filtered by `import_id`; STO02 is `…/{id}/status`; OF02 is `…/{id}`."""
     check_seconds: float
     """How soon it is worth looking again: the published frequency of the status call."""
 
 
-STOCK = ImportKind("/api/offers/stock/imports", "read_stock_import", "read_stock_report", False, 15)
-PRICE = ImportKind("/api/offers/pricing/imports", "read_price_import", "read_price_report", True, 60)
+STOCK = ImportKind("stock", "/api/offers/stock/imports", "read_stock_import", "read_stock_report", "status", 15)
+PRICE = ImportKind("price", "/api/offers/pricing/imports", "read_price_import", "read_price_report", "listed", 60)
+OFFER = ImportKind("offer", "/api/offers/imports", "read_offer_import", "read_offer_report", "plain", 60)
+
+SKU_COLUMNS = ("offer-sku", "sku", "shop-sku", "shop_sku")
+"""What the offer's SKU is called in STO03 and PRI03, and in OF03 of files and of JSON requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One row of an error report."""
+    """One row of an error report. `line` is that of the file sent, 1 = its header; None when the report names none."""
 
     sku: str
     warehouse: str
     message: str
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class ImportResult:
     read_at: datetime
     errors: tuple[RowError, ...] | None = ()
     detail: str = ""
+    created: datetime | None = None
 
     @property
     def running(self) -> bool:
@@ -101,18 +113,19 @@ class ImportBook:
         status = text(told.get("status")) or ""
         reason = text(told.get("reason_status")) or ""
         detail = f"import {import_id} is {status[:60]}{': ' + reason[:200] if reason else ''}"
+        created = _created(told)
         if status != "COMPLETE" or not _has_errors(told):
-            return ImportResult(import_id, status, self._clock.now(), (), detail)
+            return ImportResult(import_id, status, self._clock.now(), (), detail, created)
         path = f"{kind.imports_path}/{quote(import_id, safe='')}/error_report"
         report = await self._client.read(kind.report_operation, path, lane=Lane.STOCK)
-        return ImportResult(import_id, status, self._clock.now(), report_errors(report.body), detail)
+        return ImportResult(import_id, status, self._clock.now(), report_errors(report.body), detail, created)
 
     async def _status(self, kind: ImportKind, import_id: str) -> Json | None:
-        if kind.listed:
+        if kind.tracking == "listed":
             params = [("import_id", import_id)]
             page = await self._client.read_object(kind.status_operation, kind.imports_path, params, lane=Lane.STOCK)
             return next((item for item in objects(page.get("data")) if text(item.get("import_id")) == import_id), None)
-        path = f"{kind.imports_path}/{quote(import_id, safe='')}/status"
+        path = f"{kind.imports_path}/{quote(import_id, safe='')}{'/status' if kind.tracking == 'status' else ''}"
         try:
             answer = await self._client.read(kind.status_operation, path, lane=Lane.STOCK)
         except Unavailable as error:
@@ -120,6 +133,13 @@ class ImportBook:
                 raise
             return None
         return as_object(answer.json(), kind.status_operation)
+
+
+def _created(told: Json) -> datetime | None:
+    try:
+        return instant(told.get("date_created"), "date_created")
+    except MappingError:
+        return None
 
 
 def _has_errors(told: Json) -> bool:
@@ -133,23 +153,36 @@ def _has_errors(told: Json) -> bool:
 
 
 def report_errors(content: bytes) -> tuple[RowError, ...] | None:
-    """Rows of STO03 or PRI03: line number and reason come first, then the columns that were sent.
+    """Rows of an error report. STO03, PRI03: line number and reason come first, then the columns that were sent;
+    OF03: the columns that were sent, then `error-line` and `error-message`.
 
-    None when no column `offer-sku` is found: the rows cannot be matched. Raises `BadAnswer` for bytes that are no CSV.
+    A line without a reason stands there because another line of its offer has one (PRI03 returns whole offers).
+    None when no column names the offer: the rows cannot be matched. Raises `BadAnswer` for bytes that are no CSV.
     """
     rows = read_csv(content)
     if not rows:
         raise BadAnswer("the error report is empty although errors were announced")
     header = [name.strip().lower() for name in rows[0]]
-    if "offer-sku" not in header:
+    sku_at = next((header.index(name) for name in SKU_COLUMNS if name in header), None)
+    if sku_at is None:
         return None
-    sku_at = header.index("offer-sku")
     place_at = header.index("warehouse-code") if "warehouse-code" in header else None
-    return tuple(
+    line_at = header.index("error-line") if "error-line" in header else 0
+    why_at = header.index("error-message") if "error-message" in header else 1
+    found = [
         RowError(
-            _cell(row, sku_at), "" if place_at is None else _cell(row, place_at), _cell(row, 1) or "no reason given"
+            _cell(row, sku_at),
+            "" if place_at is None else _cell(row, place_at),
+            _cell(row, why_at),
+            int(_cell(row, line_at)) if _cell(row, line_at).isdecimal() else None,
         )
         for row in rows[1:]
+    ]
+    explained = {error.sku for error in found if error.message}
+    return tuple(
+        replace(error, message=error.message or "no reason given")
+        for error in found
+        if error.message or error.sku not in explained
     )
 
 
@@ -157,8 +190,18 @@ def _cell(row: list[str], position: int) -> str:
     return row[position].strip() if position < len(row) else ""
 
 
-def judge_import(result: ImportResult, kind: ImportKind, sku: str, warehouse: str | None = None) -> ProbeResult:
-    """What the import means for one offer. Pure. Rows that are not in the report were applied (STO03, PRI03)."""
+def judge_import(
+    result: ImportResult,
+    kind: ImportKind,
+    sku: str,
+    warehouse: str | None = None,
+    *,
+    profile: OperatorProfile | None = None,
+) -> ProbeResult:
+    """What the import means for one offer. Pure. Rows that are not in the report were applied (STO03, PRI03, OF03).
+
+    A refusal's answer holds `problems`, each with what to do next where the operator's profile knows it.
+    """
     told = {"import_id": result.import_id}
     if result.running:
         return ProbeResult(ProbeState.PENDING, result.detail, told, kind.check_seconds)
@@ -168,7 +211,16 @@ def judge_import(result: ImportResult, kind: ImportKind, sku: str, warehouse: st
         return ProbeResult(ProbeState.UNDECIDED, result.detail, told)
     if result.errors is None:
         return ProbeResult(ProbeState.UNDECIDED, f"{result.detail}; its error report names no offers", told)
-    mine = [e.message for e in result.errors if e.sku == sku and (warehouse is None or e.warehouse in ("", warehouse))]
+    mine = [e for e in result.errors if e.sku == sku and (warehouse is None or e.warehouse in ("", warehouse))]
     if mine:
-        return ProbeResult(ProbeState.REJECTED, f"{result.detail}; the offer's row: {'; '.join(mine)[:300]}", told)
+        said = "; ".join(error.message for error in mine)[:300]
+        problems = [problem_of_row(error, kind, profile).model_dump(mode="json") for error in mine]
+        evidence = f"{result.detail}; the offer's row: {said}"
+        return ProbeResult(ProbeState.REJECTED, evidence, {**told, "problems": problems})
     return ProbeResult(ProbeState.APPLIED, f"{result.detail}; the offer is in no row of its error report", told)
+
+
+def problem_of_row(error: RowError, kind: ImportKind, profile: OperatorProfile | None) -> Problem:
+    """A row's message as a problem. Rows count from 1 without the header."""
+    row = error.line - 1 if error.line is not None and error.line > 1 else None
+    return with_remedy(Problem(field=kind.about, rule=error.message[:300], row=row, offer_sku=error.sku), profile)

@@ -90,7 +90,7 @@ def status_of(state: str, field: str) -> OrderStatus:
 def _parse(raw: RawOrder) -> Json:
     try:
         parsed = json.loads(raw.body, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MappingError("(body)", "must be JSON") from None
     if not isinstance(parsed, dict):
         raise MappingError("(body)", "must be a JSON object")

@@ -121,18 +121,26 @@ class _Walk:
 def _overlap(previous: Sequence[RawOrder], page: Sequence[RawOrder]) -> bool:
     """Whether a page shows the end of the one before it, so that nothing slipped between the two.
 
-    One row of the overlap is enough: rows are sorted, so everything after that row is in this page or a later one.
+    One row of the overlap is enough. OR11 sorts by creation date and then by order id, which never change, and a page
+    is a run of rows without gaps: an order that stays in the list and sorts after that row is in this page or a later
+    one; one that sorts before it was in an earlier page. What enters the list behind us was updated after the listing
+    began, so the next window, which starts no later than this listing did, shows it.
     """
-    tail = {order.reference for order in previous[-OVERLAP:] if order.reference}
-    return any(order.reference in tail for order in page)
+    tail = {_identity(order) for order in previous[-OVERLAP:]}
+    return any(_identity(order) in tail for order in page)
 
 
 def _orders(body: bytes) -> list[RawOrder]:
-    return [RawOrder(reference=_reference(element), body=element) for element in split_list(body, "orders")]
+    return [RawOrder(reference=reference_of(element), body=element) for element in split_list(body, "orders")]
 
 
-def _reference(element: bytes) -> str:
+def _identity(order: RawOrder) -> str | bytes:
+    """What a row is recognised by; one without a readable reference by its bytes."""
+    return order.reference or order.body
 
+
+def reference_of(element: bytes) -> str:
+    """Mirakl's order id in the bytes of one order, "" when it cannot be read."""
     order = json.loads(element)
     return (text(order.get("order_id")) or "") if isinstance(order, dict) else ""
 

@@ -1,80 +1,84 @@
 """Prices of offers (PRI01). The import deletes every price of a listed offer that the file does not carry.
 
-So the offer is read first (OF21) and its other prices are sent along: other channels, planned periods, volume prices.
-Prices that the file cannot express (for one customer or group) would be deleted; such an offer is rejected instead.
+So the offer is read first (OF21) and the prices that the hub does not state are sent along: other channels, planned
+periods, customers, volume prices. An offer whose full set cannot be sent is rejected, because a part would delete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from connector_kit.capabilities import MappingError
 from connector_kit.http import BadAnswer, CallError
 from connector_kit.outcome import Outcome, ProbeResult, ProbeState
 from connector_kit.requests import SetPrice
-from connector_mirakl.client import MiraklClient, Unavailable
+from connector_mirakl.client import MiraklClient
 from connector_mirakl.csvfile import write_csv
-from connector_mirakl.errors import ATTENTION_SECONDS, outcome_of_error
 from connector_mirakl.imports import PRICE, ImportBook, judge_import
-from connector_mirakl.offers import OfferReader
-from connector_mirakl.pricefile import CannotExpress, PriceRow, file_columns, merged_rows, read_rows
+from connector_mirakl.offer_rules import as_text, price_problems
+from connector_mirakl.offer_settings import OfferSettings
+from connector_mirakl.offers import OfferReader, outcome_of_read
+from connector_mirakl.pricefile import (
+    CannotExpress,
+    PriceRow,
+    file_columns,
+    merged_rows,
+    price_differences,
+    read_rows,
+    stated_prices,
+)
 from connector_mirakl.stock import send_file
-from connector_mirakl.wire import Json, amount, text
-
-MAX_PRICES = 50
-"""Mirakl PRI01: at most 50 prices per offer."""
+from connector_mirakl.wire import text
 
 
 class PricePusher:
     """Capability `price` of one connection."""
 
-    def __init__(self, client: MiraklClient, book: ImportBook, offers: OfferReader) -> None:
+    def __init__(self, client: MiraklClient, book: ImportBook, offers: OfferReader, settings: OfferSettings) -> None:
+        self._profile = settings.profile
         self._client = client
         self._book = book
         self._offers = offers
+        self._dates = settings.dates
+        self._keep_discounts = settings.keep_discounts
+        self._channels = settings.rules.channels
 
     async def set_price(self, requests: Sequence[SetPrice]) -> list[Outcome]:
-        """Send all prices as one import; the lines of one offer stand together."""
-        by_sku: dict[str, list[int]] = {}
-        for index, request in enumerate(requests):
-            by_sku.setdefault(request.offer_sku, []).append(index)
-        outcomes: dict[int, Outcome] = {}
+        """Send all prices as one import. Of two requests for one offer the last is sent, as each states all prices."""
+        last = {request.offer_sku: request for request in requests}
+        outcomes: dict[str, Outcome] = {}
         ready: dict[str, list[PriceRow]] = {}
-        for sku, indexes in by_sku.items():
-            rows = await self._full_set(sku, [requests[index] for index in indexes])
+        for sku, request in last.items():
+            rows = await self._full_set(request)
             if isinstance(rows, Outcome):
-                outcomes.update(dict.fromkeys(indexes, rows))
+                outcomes[sku] = rows
             else:
                 ready[sku] = rows
         if ready:
-            sent = await self._import(ready)
-            outcomes.update({index: sent for sku in ready for index in by_sku[sku]})
-        return [outcomes[index] for index in range(len(requests))]
+            outcomes.update(dict.fromkeys(ready, await self._import(ready)))
+        return [outcomes[request.offer_sku] for request in requests]
 
-    async def _full_set(self, sku: str, requests: Sequence[SetPrice]) -> list[PriceRow] | Outcome:
+    async def _full_set(self, request: SetPrice) -> list[PriceRow] | Outcome:
         """Every price of the offer with ours put in, or why it cannot be sent."""
+        prices = stated_prices(request)
+        problems = list(price_problems(prices, self._channels))
+        if problems:
+            return Outcome.rejected(as_text(problems), problems=[p.model_dump(mode="json") for p in problems])
         try:
-            offer = await self._offers.read(sku)
+            offer = await self._offers.read(request.offer_sku)
             if offer is None:
                 return Outcome.rejected("offer_sku: Mirakl shows no such offer")
-            rows = merged_rows(read_rows(offer), requests)
+            rows = merged_rows(read_rows(offer), prices, self._dates, keep_discounts=self._keep_discounts)
         except CannotExpress as error:
             return Outcome.rejected(str(error))
         except MappingError as error:
             return Outcome.rejected(f"the offer's present prices cannot be read: {error}")
-        except Unavailable as error:
-            wait = ATTENTION_SECONDS if error.status in (401, 403) else error.retry_after
-            return Outcome.retry(f"the offer's present prices cannot be read: {error}", after=wait)
         except CallError as error:
-            return outcome_of_error(error, idempotent=True)
+            return outcome_of_read(error, "the offer's present prices cannot be read")
         currency = text(offer.get("currency_iso_code"))
-        other = next((r.price.currency for r in requests if currency not in (None, r.price.currency)), None)
-        if other is not None:
-            return Outcome.rejected(f"price: is in {other}, the offer is in {currency}")
-        if len(rows) > MAX_PRICES:
-            return Outcome.rejected(f"price: the offer would have {len(rows)} prices, {MAX_PRICES} are allowed")
+        if currency not in (None, request.price.currency):
+            return Outcome.rejected(f"price: is in {request.price.currency}, the offer is in {currency}")
         return rows
 
     async def _import(self, ready: Mapping[str, list[PriceRow]]) -> Outcome:
@@ -91,21 +95,13 @@ class PricePusher:
         if import_id is not None:
             result = await self._book.result(PRICE, import_id)
             if result is not None:
-                return judge_import(result, PRICE, request.offer_sku)
+                return judge_import(result, PRICE, request.offer_sku, profile=self._profile)
         offer = await self._offers.read(request.offer_sku)
         if offer is None:
             return ProbeResult(ProbeState.UNDECIDED, "Mirakl does not show the offer")
-        shown = shown_price(offer, request.channel)
-        state = ProbeState.APPLIED if shown == request.price.amount else ProbeState.NOT_APPLIED
-        return ProbeResult(state, f"the offer shows price {shown}")
-
-
-def shown_price(offer: Json, channel: str | None) -> Decimal | None:
-    """Undiscounted price of an offer, for a channel or for all. Raises `BadAnswer` for amounts that are no numbers."""
-    try:
-        for row in read_rows(offer):
-            if row.channels == ((channel,) if channel else ()) and not row.start and not row.end:
-                return row.price
-        return amount(offer.get("price"), "price") if channel is None else None
-    except (MappingError, CannotExpress) as error:
-        raise BadAnswer(f"the offer's prices cannot be read: {error}") from None
+        try:
+            wrong = price_differences(offer, stated_prices(request))
+        except MappingError as error:
+            raise BadAnswer(f"the offer's prices cannot be read: {error}") from None
+        state = ProbeState.NOT_APPLIED if wrong else ProbeState.APPLIED
+        return ProbeResult(state, "; ".join(wrong)[:500] or "the offer shows all stated prices")

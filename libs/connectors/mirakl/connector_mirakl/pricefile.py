@@ -1,66 +1,92 @@
-"""One offer's full set of prices as rows of a PRI01 file. Pure, so that "nothing gets deleted" can be proved."""
+"""One offer's full set of prices as rows of a PRI01 file. Pure, so that "nothing gets deleted" can be proved.
+
+One row names one channel, one customer group or one customer at most: how several are separated within a cell is not
+published, and a price for two channels is the same as two prices for one channel each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import product
 
 from connector_kit.capabilities import MappingError
+from connector_kit.offers import ChannelPrice, VolumePrice
 from connector_kit.requests import SetPrice
+from connector_mirakl.price_dates import DateStyle
 from connector_mirakl.wire import Json, amount, member, objects, text, whole
 
 BASIC = ("offer-sku", "price", "discount-price", "discount-start-date", "discount-end-date")
-OPTIONAL = ("price-ranges", "discount-ranges", "channels", "start-date", "end-date")
+OPTIONAL = (
+    "price-ranges",
+    "discount-ranges",
+    "channels",
+    "start-date",
+    "end-date",
+    "customer-organization-ids",
+    "customer-group-ids",
+)
 """Columns that only exist where the operator has the option on, so they are only sent when a row needs them."""
+MAX_PRICES = 50
+"""Mirakl PRI01: at most 50 prices per offer."""
+
+Ranges = tuple[tuple[int, Decimal], ...]
+"""`(from this quantity, price of one unit)`."""
 
 
 class CannotExpress(ValueError):
-    """A present price that the file cannot carry and the import would therefore delete."""
+    """A set of prices that no price file can carry; sending it would delete some of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One price: for all channels (`channels` empty) or some, always or for a period, with volume prices."""
+    """One price: for one channel or all, one customer (group) or all, always or for a period, with volume prices."""
 
     price: Decimal
     discount: Decimal | None = None
     discount_start: str = ""
     discount_end: str = ""
-    channels: tuple[str, ...] = ()
+    channel: str = ""
     start: str = ""
     end: str = ""
-    ranges: tuple[tuple[int, Decimal], ...] = ()
-    discount_ranges: tuple[tuple[int, Decimal], ...] = ()
+    group: str = ""
+    organization: str = ""
+    ranges: Ranges = ()
+    discount_ranges: Ranges = ()
 
     @property
-    def context(self) -> tuple[tuple[str, ...], str, str]:
+    def context(self) -> tuple[str, ...]:
         """What the price is for; one offer has one price per context."""
-        return self.channels, self.start, self.end
+        return self.channel, self.group, self.organization, self.start, self.end
 
     def cell(self, sku: str, column: str) -> str:
         """The row's text in a column. Ranges are written `5|109.20,10|108.73`."""
         cells = {
             "offer-sku": sku,
-            "price": _plain(self.price),
-            "discount-price": "" if self.discount is None else _plain(self.discount),
+            "price": plain(self.price),
+            "discount-price": "" if self.discount is None else plain(self.discount),
             "discount-start-date": self.discount_start,
             "discount-end-date": self.discount_end,
-            "price-ranges": _ranges(self.ranges),
-            "discount-ranges": _ranges(self.discount_ranges),
-            "channels": ",".join(self.channels),
+            "price-ranges": ranges_text(self.ranges),
+            "discount-ranges": ranges_text(self.discount_ranges),
+            "channels": self.channel,
             "start-date": self.start,
             "end-date": self.end,
+            "customer-organization-ids": self.organization,
+            "customer-group-ids": self.group,
         }
         return cells[column]
 
 
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
+    """An amount as digits, never with an exponent."""
     return format(value, "f")
 
 
-def _ranges(ranges: tuple[tuple[int, Decimal], ...]) -> str:
-    return ",".join(f"{threshold}|{_plain(price)}" for threshold, price in ranges)
+def ranges_text(ranges: Ranges) -> str:
+    """Volume prices as Mirakl's files write them: `5|109.20,10|108.73`."""
+    return ",".join(f"{threshold}|{plain(price)}" for threshold, price in ranges)
 
 
 def file_columns(rows: Sequence[PriceRow]) -> tuple[str, ...]:
@@ -69,15 +95,24 @@ def file_columns(rows: Sequence[PriceRow]) -> tuple[str, ...]:
 
 
 def read_rows(offer: Json) -> list[PriceRow]:
-    """The prices that an offer has now (OF21 `all_prices`). Raises `CannotExpress` and `MappingError`."""
-    return [_read_row(entry, f"all_prices[{index}].") for index, entry in enumerate(objects(offer.get("all_prices")))]
+    """The prices that an offer has now (OF21 `all_prices`). Raises `MappingError`."""
+    entries = enumerate(objects(offer.get("all_prices")))
+    return [row for index, entry in entries for row in _read_entry(entry, f"all_prices[{index}].")]
 
 
-def _read_row(entry: Json, where: str) -> PriceRow:
+def _read_entry(entry: Json, where: str) -> list[PriceRow]:
     context = member(entry, "context")
-    for name in ("customer_group_ids", "customer_organization_ids"):
-        if context.get(name):
-            raise CannotExpress(f"price: the offer has a price for {name}, which a price file would delete")
+    row = _read_row(entry, context, where)
+    channels = _codes(context, "channel_codes") or [text(entry.get("channel_code")) or ""]
+    groups, organizations = _codes(context, "customer_group_ids"), _codes(context, "customer_organization_ids")
+    whom = [(group, "") for group in groups] + [("", one) for one in organizations] or [("", "")]
+    return [
+        replace(row, channel=channel, group=group, organization=one)
+        for channel, (group, one) in product(channels, whom)
+    ]
+
+
+def _read_row(entry: Json, context: Json, where: str) -> PriceRow:
     origin = amount(entry.get("unit_origin_price"), f"{where}unit_origin_price")
     if origin is None:
         origin = amount(entry.get("price"), f"{where}price")
@@ -90,7 +125,6 @@ def _read_row(entry: Json, where: str) -> PriceRow:
         discount=_below(amount(entry.get("unit_discount_price"), f"{where}unit_discount_price"), origin),
         discount_start=text(entry.get("discount_start_date")) or "",
         discount_end=text(entry.get("discount_end_date")) or "",
-        channels=_channels(entry, context),
         start=text(context.get("start_date")) or "",
         end=text(context.get("end_date")) or "",
         ranges=tuple(origins.items()),
@@ -107,51 +141,93 @@ def _below(discount: Decimal | None, origin: Decimal) -> Decimal | None:
     return discount if discount is not None and 0 < discount < origin else None
 
 
-def _channels(entry: Json, context: Json) -> tuple[str, ...]:
-    """Channel codes of a price; `channel_code` is the old single form."""
-    codes = context.get("channel_codes")
-    found = [code for code in map(text, codes) if code] if isinstance(codes, list) else []
-    single = text(entry.get("channel_code"))
-    if not found and single is not None:
-        found = [single]
-    return tuple(sorted(found))
+def _codes(context: Json, name: str) -> list[str]:
+    found = context.get(name)
+    return sorted(code for code in map(text, found) if code) if isinstance(found, list) else []
 
 
 def _threshold(volume: Json, where: str) -> int:
     return whole(volume.get("quantity_threshold"), f"{where}volume_prices.quantity_threshold")
 
 
-def _volume(volumes: Sequence[Json], name: str, where: str) -> tuple[tuple[int, Decimal], ...]:
+def _volume(volumes: Sequence[Json], name: str, where: str) -> Ranges:
     found = [
         (_threshold(volume, where), amount(volume.get(name), f"{where}volume_prices.{name}")) for volume in volumes
     ]
     return tuple(sorted((threshold, price) for threshold, price in found if price is not None))
 
 
-def merged_rows(present: Sequence[PriceRow], requests: Sequence[SetPrice]) -> list[PriceRow]:
-    """The present prices with the requested ones put in, the price for all channels first.
+def stated_prices(request: SetPrice) -> tuple[ChannelPrice, ...]:
+    """The request's prices in one form, the offer's own first."""
+    own = ChannelPrice(
+        price=request.price,
+        discount_price=request.discount_price,
+        discount_from=request.discount_from,
+        discount_until=request.discount_until,
+    )
+    return own, *request.channel_prices
 
-    A request that names no discount keeps the present one while it stays below the new price. Raises `CannotExpress`
-    when a requested channel shares a present row with others, or when there is no price for all channels to start from.
+
+def merged_rows(
+    present: Iterable[PriceRow], prices: Sequence[ChannelPrice], dates: DateStyle, *, keep_discounts: bool
+) -> list[PriceRow]:
+    """The present prices with the stated ones put in, the price for everybody first.
+
+    A stated price is stated whole, so a discount that it does not name ends; with `keep_discounts` it stays while it
+    is below the new price. Volume prices that are not stated stay while they are below it. Prices of contexts that are
+    not stated (other channels, planned periods, customers) stay as they are. Raises `CannotExpress` when there would
+    be no price for everybody, or too many.
     """
     rows = {row.context: row for row in present}
-    for request in requests:
-        channels = (request.channel,) if request.channel else ()
-        shared = next((r for r in rows.values() if request.channel in r.channels and len(r.channels) > 1), None)
-        if request.channel is not None and shared is not None:
-            raise CannotExpress(f"channel: {request.channel} shares its price with {', '.join(shared.channels)}")
-        context = (channels, "", "")
-        rows[context] = _with_request(rows.get(context), request, channels)
-    if not any(not row.channels for row in rows.values()):
+    for stated in prices:
+        row = PriceRow(price=stated.price.amount, channel=stated.channel or "")
+        rows[row.context] = _stated(row, rows.get(row.context), stated, dates, keep_discounts)
+    if ("",) * 5 not in rows:
         raise CannotExpress("price: the offer has no price for all channels, which a price file must begin with")
-    return sorted(rows.values(), key=lambda row: (row.channels, row.start, row.end))
+    if len(rows) > MAX_PRICES:
+        raise CannotExpress(f"price: the offer would have {len(rows)} prices, {MAX_PRICES} are allowed")
+    return [rows[context] for context in sorted(rows)]
 
 
-def _with_request(present: PriceRow | None, request: SetPrice, channels: tuple[str, ...]) -> PriceRow:
-    price = request.price.amount
-    row = replace(present, price=price) if present else PriceRow(price=price, channels=channels)
-    if request.discount_price is not None:
-        return replace(row, discount=request.discount_price.amount)
-    if row.discount is not None and row.discount >= price:
-        return replace(row, discount=None, discount_start="", discount_end="", discount_ranges=())
+def _stated(row: PriceRow, old: PriceRow | None, stated: ChannelPrice, dates: DateStyle, keep: bool) -> PriceRow:
+    ranges = volumes(stated.volume_prices) or tuple(r for r in (old.ranges if old else ()) if r[1] < row.price)
+    row = replace(row, ranges=ranges, discount_ranges=volumes(stated.discount_volume_prices))
+    if stated.discount_price is not None:
+        return replace(
+            row,
+            discount=stated.discount_price.amount,
+            discount_start=dates.start(stated.discount_from),
+            discount_end=dates.end(stated.discount_until),
+        )
+    if keep and old is not None and old.discount is not None and old.discount < row.price:
+        return replace(
+            row,
+            discount=old.discount,
+            discount_start=old.discount_start,
+            discount_end=old.discount_end,
+            discount_ranges=old.discount_ranges,
+        )
     return row
+
+
+def volumes(prices: Sequence[VolumePrice]) -> Ranges:
+    """Volume prices of a request, by quantity."""
+    return tuple(sorted((one.from_quantity, one.price.amount) for one in prices))
+
+
+def price_differences(offer: Json, prices: Sequence[ChannelPrice]) -> list[str]:
+    """How the prices that an offer shows (OF21) differ from the stated ones. Raises `MappingError`."""
+    shown = {row.context: row for row in read_rows(offer)}
+    own = amount(offer.get("price"), "price")
+    if not shown and own is not None:
+        shown[("",) * 5] = PriceRow(own)
+    found = []
+    for stated in prices:
+        row = shown.get(PriceRow(Decimal(0), channel=stated.channel or "").context)
+        where = f"channel {stated.channel}" if stated.channel else "the offer"
+        discount = stated.discount_price
+        if row is None or row.price != stated.price.amount:
+            found.append(f"{where} shows price {row and row.price}")
+        elif discount is not None and row.discount != discount.amount:
+            found.append(f"{where} shows discount price {row.discount}")
+    return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from connector_kit.outcome import ProbeResult, ProbeState
 from connector_kit.requests import ShipParcel
-from connector_mirakl.client import MiraklClient, Unavailable
+from connector_mirakl.client import Unavailable
+from connector_mirakl.operator_setup import OperatorSetup
 from connector_mirakl.orders import OrderReader
-from connector_mirakl.ship import LEFT, ShipmentWay
-from connector_mirakl.wire import Json, as_object, member, objects, text
+from connector_mirakl.shipments import LEFT, OPEN, ShipmentReader, find, other_tracking
+from connector_mirakl.wire import Json, text
 
-PAGES = 50
-"""5,000 shipments of one order is nonsense; a page token that never ends must not keep a probe for ever."""
 SHIPPED_STATES = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
 BEFORE = frozenset({"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"})
 
@@ -18,63 +17,47 @@ BEFORE = frozenset({"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_D
 class ShipProbe:
     """Capability `ship` of one connection, the reading half."""
 
-    def __init__(self, client: MiraklClient, reader: OrderReader, way: ShipmentWay) -> None:
-        self._client = client
-        self._reader = reader
-        self._way = way
+    def __init__(self, orders: OrderReader, shipments: ShipmentReader, setup: OperatorSetup) -> None:
+        self._orders = orders
+        self._shipments = shipments
+        self._setup = setup
 
     async def probe(self, request: ShipParcel) -> ProbeResult:
         """Raises `CallError` when Mirakl cannot be read."""
-        if await self._way.several():
-            shipments = await self._shipments(request.order_reference)
+        if (await self._setup.parcels()).several:
+            shipments = await self._read(request.order_reference)
             if shipments:
                 return judge_shipments(shipments, request)
-        order = await self._reader.read_json(request.order_reference, "probe_ship")
+        order = await self._orders.read_json(request.order_reference, "probe_ship")
         return judge_order(order, request)
 
-    async def _shipments(self, reference: str) -> list[Json]:
-        """All shipments of an order (ST11, seek pagination: with `page_token` every other parameter is ignored)."""
-        found: list[Json] = []
-        params = [("order_id", reference), ("limit", "100")]
-        for _ in range(PAGES):
-            try:
-                answer = await self._client.read("probe_shipments", "/api/shipments", params)
-            except Unavailable as error:
-                if error.status != 404:
-                    raise
-                self._way.not_supported()
-                return []
-            page = as_object(answer.json(), "ST11")
-            found.extend(objects(page.get("data")))
-            token = text(page.get("next_page_token"))
-            if token is None:
-                break
-            params = [("page_token", token)]
-        return [shipment for shipment in found if text(shipment.get("order_id")) == reference]
+    async def _read(self, reference: str) -> list[Json]:
+        try:
+            return await self._shipments.of_orders([reference], "probe_shipments")
+        except Unavailable as error:
+            if error.status != 404:
+                raise
+            self._setup.not_supported()
+            return []
 
 
 def judge_shipments(shipments: list[Json], request: ShipParcel) -> ProbeResult:
-    """Look for the parcel among an order's shipments. Pure."""
-    for shipment in shipments:
-        if not _is_ours(shipment, request):
-            continue
-        shipment_id, status = text(shipment.get("id")), text(shipment.get("status")) or ""
-        evidence = f"shipment {shipment_id} is {status}"
-        state = ProbeState.APPLIED if status in LEFT else ProbeState.UNDECIDED
-        return ProbeResult(state, evidence, {"shipment_id": shipment_id})
-    ids = ", ".join(str(text(shipment.get("id"))) for shipment in shipments)
-    return ProbeResult(ProbeState.NOT_APPLIED, f"none of the order's shipments ({ids}) is this parcel")
+    """Look for the parcel among an order's shipments. Pure.
 
-
-def _is_ours(shipment: Json, request: ShipParcel) -> bool:
-    lines = objects(shipment.get("shipment_lines"))
-    if any(text(line.get("package_reference")) == str(request.parcel_id) for line in lines):
-        return True
-    number = text(member(shipment, "tracking").get("tracking_number"))
-    if request.tracking_number is None or number != request.tracking_number:
-        return False
-    shown = {(text(line.get("order_line_id")), line.get("quantity")) for line in lines}
-    return shown == {(line.line_id, line.quantity) for line in request.lines}
+    One that waits for ST24, or that shows other tracking, is not told as asked; telling it again finishes it.
+    """
+    shipment = find(shipments, request)
+    if shipment is None:
+        ids = ", ".join(str(text(shipment.get("id"))) for shipment in shipments)
+        return ProbeResult(ProbeState.NOT_APPLIED, f"none of the order's shipments ({ids}) is this parcel")
+    shipment_id, status = text(shipment.get("id")), text(shipment.get("status")) or ""
+    evidence, told = f"shipment {shipment_id} is {status[:60]}", {"shipment_id": shipment_id}
+    other = other_tracking(shipment, request)
+    if status not in LEFT and status != OPEN:
+        return ProbeResult(ProbeState.UNDECIDED, evidence, told)
+    if other is not None:
+        return ProbeResult(ProbeState.NOT_APPLIED, f"{evidence} with {other}", told)
+    return ProbeResult(ProbeState.APPLIED if status in LEFT else ProbeState.NOT_APPLIED, evidence, told)
 
 
 def judge_order(order: Json | None, request: ShipParcel) -> ProbeResult:

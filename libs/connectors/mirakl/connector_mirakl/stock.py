@@ -15,17 +15,19 @@ from connector_mirakl.client import MiraklClient
 from connector_mirakl.csvfile import write_csv
 from connector_mirakl.errors import outcome_of_error, outcome_of_refusal
 from connector_mirakl.imports import STOCK, ImportBook, judge_import
+from connector_mirakl.offer_settings import OfferSettings
 from connector_mirakl.offers import OfferReader
 from connector_mirakl.wire import as_object, objects, text
 
 HEADER = ("offer-sku", "quantity", "warehouse-code", "update-delete")
-"""Mirakl STO01, one line per offer and warehouse; an empty `update-delete` means update."""
+"""Mirakl STO01, one line per offer and warehouse, those of one offer together; empty `update-delete`: update."""
 
 
 class StockPusher:
     """Capability `stock` of one connection."""
 
-    def __init__(self, client: MiraklClient, book: ImportBook, offers: OfferReader) -> None:
+    def __init__(self, client: MiraklClient, book: ImportBook, offers: OfferReader, settings: OfferSettings) -> None:
+        self._profile = settings.profile
         self._client = client
         self._book = book
         self._offers = offers
@@ -42,7 +44,9 @@ class StockPusher:
         return [Outcome.rejected(wrong[i]) if i in wrong else sent for i in range(len(requests))]
 
     async def _import(self, rows: Mapping[tuple[str, str], str]) -> Outcome:
-        content = write_csv(HEADER, [(sku, quantity, place, "") for (sku, place), quantity in rows.items()])
+        first = {sku: at for at, (sku, _) in reversed(list(enumerate(rows)))}
+        together = sorted(rows.items(), key=lambda row: first[row[0][0]])
+        content = write_csv(HEADER, [(sku, quantity, place, "") for (sku, place), quantity in together])
         return await send_file(self._client, "set_stock", STOCK.imports_path, "stock.csv", content, STOCK.check_seconds)
 
     async def probe_stock(self, request: SetStock, answer: Mapping[str, Any]) -> ProbeResult:
@@ -51,7 +55,7 @@ class StockPusher:
         if import_id is not None:
             result = await self._book.result(STOCK, import_id)
             if result is not None:
-                return judge_import(result, STOCK, request.offer_sku, request.warehouse)
+                return judge_import(result, STOCK, request.offer_sku, request.warehouse, profile=self._profile)
         offer = await self._offers.read(request.offer_sku)
         if offer is None:
             return ProbeResult(ProbeState.UNDECIDED, "Mirakl does not show the offer")

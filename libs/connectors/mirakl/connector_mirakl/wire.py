@@ -124,7 +124,7 @@ def split_list(body: bytes, name: str) -> list[bytes]:
         for key, start in _members(document, decoder):
             if key == name and document[start] == "[":
                 return [document[a:b].encode() for a, b in _elements(document, start, decoder)]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, RecursionError) as error:
         raise BadAnswer(f"the answer is not readable JSON: {error}") from None
     raise BadAnswer(f"the answer has no list {name!r}")
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from connector_kit.capabilities import ConnectionContext, OrderWindow, RawOrder, SandboxOptions
 from connector_kit.http import HttpCaller
+from connector_kit.offers import ChannelPrice
 from connector_kit.requests import (
     AcceptLine,
     AnswerOrder,
@@ -24,6 +25,7 @@ from connector_kit.requests import (
 )
 from connector_kit.simulator import FaultRule
 from connector_mirakl.connector import CONNECTOR, MiraklConnection
+from connector_mirakl.csvfile import read_csv
 from connector_mirakl.sandbox.simulator import MiraklSimulator
 from connector_mirakl.sandbox.world import SimOrder
 from hub_contracts.base import Money
@@ -50,7 +52,13 @@ class Stage:
     def connect(
         self, settings: Mapping[str, Any] | None = None, http: HttpCaller | None = None, key: str = KEY
     ) -> MiraklConnection:
-        context = ConnectionContext(
+        return CONNECTOR.connect(self.context(settings, http, key))
+
+    def context(
+        self, settings: Mapping[str, Any] | None = None, http: HttpCaller | None = None, key: str = KEY
+    ) -> ConnectionContext:
+        """What the runtime hands to a connector for one connection."""
+        return ConnectionContext(
             connection_id=CONNECTION,
             tenant="t1",
             environment=Environment.SANDBOX,
@@ -59,7 +67,6 @@ class Stage:
             http=http or self.http,
             clock=self.clock,
         )
-        return CONNECTOR.connect(context)
 
     def fault(self, name: str, operation: str = "*", times: int | None = None) -> None:
         """Switch on exactly this fault."""
@@ -145,14 +152,26 @@ def cancel_for(order: SimOrder, *lines: RefundLineRequest) -> CancelOrder:
     )
 
 
+def sent_rows(stage: Stage, operation: str) -> list[list[str]]:
+    """The file of the last call of an operation."""
+    [call] = stage.http.made(operation)[-1:]
+    [part] = [part for part in call.parts if part.name == "file"]
+    return read_csv(part.content)
+
+
 def stock(sku: str, quantity: int, warehouse: str | None = None) -> SetStock:
     return SetStock(offer_sku=sku, quantity=quantity, warehouse=warehouse)
 
 
-def price(sku: str, amount: str, *, discount: str | None = None, channel: str | None = None) -> SetPrice:
+def euros(amount: str) -> Money:
+    return Money(amount=Decimal(amount), currency="EUR")
+
+
+def price(sku: str, amount: str, *, discount: str | None = None, **channels: str) -> SetPrice:
+    """All prices of an offer: its own and those of channels by code."""
     return SetPrice(
         offer_sku=sku,
-        price=Money(amount=Decimal(amount), currency="EUR"),
-        discount_price=None if discount is None else Money(amount=Decimal(discount), currency="EUR"),
-        channel=channel,
+        price=euros(amount),
+        discount_price=None if discount is None else euros(discount),
+        channel_prices=tuple(ChannelPrice(channel=code, price=euros(value)) for code, value in channels.items()),
     )

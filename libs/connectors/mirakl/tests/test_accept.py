@@ -6,8 +6,9 @@ import pytest
 
 from connector_kit.outcome import OutcomeState, ProbeState
 from connector_kit.requests import AcceptLine, AnswerOrder
+from hub_contracts.status import OrderStatus
 
-from .stage import Stage, answer_for
+from .stage import Stage, answer_for, parcel_for
 
 
 async def test_accepts_with_every_line_present(stage: Stage) -> None:
@@ -50,15 +51,45 @@ async def test_a_mixed_decision_is_not_sent_where_partial_acceptance_is_off() ->
     assert stage.http.calls == []
 
 
-async def test_partial_acceptance_disabled_at_the_shop_ends_as_rejected_through_the_probe(stage: Stage) -> None:
-    stage.fault("partial_acceptance_disabled")
-    order = stage.order(lines=2)
+async def test_partial_acceptance_disabled_at_the_shop_is_learned(stage: Stage) -> None:
+    stage.fault("partial_acceptance_disabled", times=1)
+    orders = [stage.order(lines=2) for _ in range(2)]
+    for order in orders:
+        [outcome] = await stage.connection.accept([answer_for(order, refused=(order.lines[1].id,))])
+        assert outcome.state is OutcomeState.REJECTED
+        assert outcome.answer == {"whole_order": "held"}
+        assert order.state == "WAITING_ACCEPTANCE"
+    assert len(stage.http.calls) == 1
+    [whole] = await stage.connection.accept([answer_for(orders[0])])
+    assert whole.state is OutcomeState.DONE
+
+
+@pytest.mark.parametrize("learned", [True, False])
+async def test_a_whole_order_is_refused_instead_where_the_seller_wants_it(learned: bool) -> None:
+    partial = {} if learned else {"partial_acceptance": "false"}
+    stage = Stage(sandbox={"partial_acceptance": False}, settings={"when_not_partial": "refuse", **partial})
+    order = stage.order(lines=3)
     request = answer_for(order, refused=(order.lines[1].id,))
     [outcome] = await stage.connection.accept([request])
+    assert outcome.state is OutcomeState.REJECTED
+    assert outcome.answer == {"whole_order": "refused"}
+    last = stage.http.made("accept")[-1]
+    assert last.json == {"order_lines": [{"id": line.id, "accepted": False} for line in order.lines]}
+    assert len(stage.http.calls) == 1 + learned
+    assert stage.applied("refuse") == [order.id]
+    assert stage.applied("accept") == []
+
+
+async def test_a_whole_refusal_whose_answer_is_lost_is_never_taken_for_an_acceptance() -> None:
+    settings = {"when_not_partial": "refuse", "partial_acceptance": "false"}
+    stage = Stage(sandbox={"partial_acceptance": False}, settings=settings)
+    order = stage.order(lines=2)
+    request = answer_for(order, refused=(order.lines[1].id,))
+    stage.fault("timeout_after_effect")
+    [outcome] = await stage.connection.accept([request])
     assert outcome.state is OutcomeState.UNKNOWN
-    assert not outcome.retry_if_not_applied
-    assert outcome.answer["codes"] == ["ORDER_PARTIAL_ACCEPTANCE_DISABLED"]
-    assert (await stage.connection.probe_accept(request)).state is ProbeState.NOT_APPLIED
+    stage.no_faults()
+    assert (await stage.connection.probe_accept(request)).state is ProbeState.REJECTED
 
 
 async def test_refuse_refuses_every_line_whatever_the_request_says(stage: Stage) -> None:
@@ -121,6 +152,26 @@ async def test_a_refused_debit_ends_cancelled_but_was_an_acceptance(stage: Stage
     probe = await stage.connection.probe_accept(answer_for(order))
     assert order.state == "CANCELED"
     assert probe.state is ProbeState.APPLIED
+
+
+async def test_the_late_debit_is_shown_as_the_hub_knows_it(stage: Stage) -> None:
+    """ACCEPTED until it is released; a debit that fails ends CANCELLED, never in silence."""
+    good, bad = stage.order(lines=1), stage.order(lines=1)
+    await stage.connection.accept([answer_for(good)])
+    stage.fault("debit_refused")
+    await stage.connection.accept([answer_for(bad)])
+    stage.no_faults()
+    seen: list[tuple[OrderStatus, OrderStatus]] = []
+    for _ in range(3):
+        raws = [await stage.connection.read_order(order.id) for order in (good, bad)]
+        first, second = [stage.connection.map_order(raw).snapshot.status for raw in raws if raw is not None]
+        seen.append((first, second))
+        stage.clock.pass_seconds(16)
+    accepted = (OrderStatus.ACCEPTED, OrderStatus.ACCEPTED)
+    assert seen == [accepted, accepted, (OrderStatus.PREPARATION, OrderStatus.CANCELLED)]
+    for order in (good, bad):
+        [outcome] = await stage.connection.ship([parcel_for(order)])
+        assert (outcome.state is OutcomeState.DONE) is (order is good)
 
 
 async def test_an_order_cancelled_before_any_answer_can_never_be_accepted(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from connector_kit.http import BadAnswer
+from connector_kit.http import Answer, BadAnswer, Call
 from connector_kit.outcome import OutcomeState, ProbeState
 from connector_kit.requests import UploadInvoice
 from connector_mirakl.client import Unavailable
@@ -94,7 +94,72 @@ async def test_only_reasons_that_a_seller_may_give_are_listed(stage: Stage) -> N
     assert {(reason.code, reason.kind) for reason in reasons} == {
         *{(code, "refund") for code in ("15", "16", "17", "18", "19")},
         *{(code, "cancellation") for code in ("34", "35")},
+        ("RETURN_REJECTION_WINDOW_CLOSED", "return_rejection"),
+        ("RETURN_NON_COMPLIANT_DAMAGED_PRODUCT", "return_non_compliant"),
+        ("50", "message"),
     }
+
+
+async def test_documents_are_listed_and_taken_away(stage: Stage) -> None:
+    order, other = stage.shipping_order(), stage.shipping_order()
+    assert await stage.connection.list_documents(order.id) == []
+    await stage.connection.upload_invoice([invoice(order.id), invoice(other.id)])
+    [found] = await stage.connection.list_documents(order.id)
+    assert (found.order_reference, found.file_name, found.type_code) == (
+        order.id,
+        "F2025-00042.pdf",
+        "CUSTOMER_INVOICE",
+    )
+    assert (found.size_bytes, found.uploaded_at) == (17, stage.clock.now())
+    for _ in range(2):
+        outcome = await stage.connection.remove_document(found.document_reference)
+        assert outcome.state is OutcomeState.DONE
+    assert await stage.connection.list_documents(order.id) == []
+    assert len(await stage.connection.list_documents(other.id)) == 1
+    assert stage.applied("remove_document") == [f"{order.id}/F2025-00042.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        ("timeout_after_effect", OutcomeState.RETRY),
+        ("error_500_after_effect", OutcomeState.RETRY),
+        ("rate_limit", OutcomeState.RETRY),
+        ("html_answer", OutcomeState.RETRY),
+    ],
+)
+async def test_an_unclear_removal_is_repeated(stage: Stage, fault: str, state: OutcomeState) -> None:
+    order = stage.shipping_order()
+    await stage.connection.upload_invoice([invoice(order.id)])
+    [found] = await stage.connection.list_documents(order.id)
+    stage.fault(fault, "remove_document", times=1)
+    assert (await stage.connection.remove_document(found.document_reference)).state is state
+    assert (await stage.connection.remove_document(found.document_reference)).state is OutcomeState.DONE
+
+
+async def test_documents_of_another_order_are_not_this_ones(stage: Stage) -> None:
+    told = b'{"order_documents": [{"id": 1, "order_id": "OTHER", "file_name": "F2025-00042.pdf", "type": "X"}]}'
+
+    class Outside:
+        async def call(self, call: Call) -> Answer:
+            return Answer(200, {}, told)
+
+    connection = stage.connect(http=Outside())
+    assert await connection.list_documents("MINE") == []
+    assert (await connection.probe_invoice(invoice("MINE"))).state is ProbeState.NOT_APPLIED
+    assert len(await connection.list_documents("OTHER")) == 1
+
+
+async def test_a_document_is_named_by_its_number(stage: Stage) -> None:
+    assert (await stage.connection.remove_document("../1")).state is OutcomeState.REJECTED
+    assert stage.http.calls == []
+
+
+async def test_carriers_are_read_once_a_day(stage: Stage) -> None:
+    for hours in (0, 23, 1):
+        stage.clock.pass_seconds(hours * 3600)
+        assert await stage.connection.list_carriers()
+    assert len(stage.http.made("list_carriers")) == 2
 
 
 @pytest.mark.parametrize("operation", ["list_carriers", "list_reasons"])

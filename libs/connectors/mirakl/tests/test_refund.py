@@ -49,6 +49,22 @@ async def test_taxes_are_sent_where_they_are_given(stage: Stage) -> None:
     assert item["taxes"] == item["shipping_taxes"] == [{"code": "TVA20", "amount": Decimal("19.98")}]
 
 
+async def test_taxes_that_are_not_prorated_must_be_stated(stage: Stage) -> None:
+    order = stage.shipping_order(status="SHIPPED", tax_rule="NONE")
+    back = {"amount": "10.00", "shipping_amount": Decimal("5.90")}
+    tax = (RefundTax(code="TVA20", amount=Decimal("1.67")),)
+    for stated in ({}, {"taxes": tax}, {"shipping_taxes": tax}):
+        request = refund_for(order, money_line(order, **back, **stated))  # type: ignore[arg-type]
+        [outcome] = await stage.connection.refund([request])
+        assert outcome.state is OutcomeState.UNKNOWN
+        assert (await stage.connection.probe_refund(request)).state is ProbeState.NOT_APPLIED
+    request = refund_for(order, money_line(order, **back, taxes=tax, shipping_taxes=tax))  # type: ignore[arg-type]
+    [outcome] = await stage.connection.refund([request])
+    assert outcome.state is OutcomeState.DONE
+    [refund] = order.lines[0].refunds
+    assert refund.taxes == refund.shipping_taxes == [{"code": "TVA20", "amount": 1.67}]
+
+
 @pytest.mark.parametrize("fault", ["timeout_after_effect", "error_500_after_effect"])
 async def test_a_lost_answer_is_found_by_comparing_with_the_known_refunds(stage: Stage, fault: str) -> None:
     order = shipped(stage)

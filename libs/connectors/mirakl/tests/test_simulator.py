@@ -121,7 +121,7 @@ async def test_a_full_replace_resets_what_is_left_out(stage: Stage) -> None:
     offer = stage.simulator.world.offers["TEL-PRO-128"]
     assert (offer.quantity, bool(offer.details)) == (10, True)
     row = {"shop_sku": "TEL-PRO-128", "state_code": "11", "update_delete": "", "price": 99}
-    row.update(product_id="MP1", product_id_type="SKU")
+    row.update(product_id=offer.product_sku, product_id_type="SKU")
     assert (await ask(stage, "POST", "/api/offers", json={"offers": [row]})).status == 201
     stage.clock.pass_seconds(20)
     stage.simulator.desk.advance()
@@ -147,6 +147,27 @@ async def test_published_frequencies_can_be_enforced() -> None:
     assert (answer.status, answer.headers["retry-after"]) == (429, "60")
     stage.clock.pass_seconds(60)
     assert (await ask(stage, "GET", "/api/orders", params=[("max", "10")])).status == 200
+
+
+async def test_integrators_may_list_orders_every_quarter_of_an_hour() -> None:
+    stage = Stage(sandbox={"enforce_frequencies": True, "call_contract": "integrator"})
+    asked = []
+    for seconds in (0, 60, 839, 1):
+        stage.clock.pass_seconds(seconds)
+        asked.append((await ask(stage, "GET", "/api/orders")).status)
+    assert asked == [200, 429, 429, 200]
+
+
+async def test_the_control_routes_take_wishes_of_buyers(stage: Stage) -> None:
+    stage.http.unwatched = True
+    order = stage.shipping_order(status="SHIPPED")
+    wish = {"order_id": order.id, "lines": {order.lines[0].id: 1}}
+    made = await ask(stage, "POST", "/_sandbox/returns", json=wish)
+    assert set(stage.simulator.state()["returns"]) == {made.json()["return_id"]}
+    said = await ask(stage, "POST", "/_sandbox/messages", json={"order_id": order.id, "body": "Where is it?"})
+    assert set(stage.simulator.state()["threads"]) == {said.json()["thread_id"]}
+    for path, bad in (("returns", {**wish, "lines": {"x": 1}}), ("messages", {"order_id": "nobody", "body": "?"})):
+        assert (await ask(stage, "POST", f"/_sandbox/{path}", json=bad)).status == 422
 
 
 async def test_orders_reach_the_buyer_when_time_is_set_for_it() -> None:

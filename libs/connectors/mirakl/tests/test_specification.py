@@ -12,6 +12,8 @@ from connector_kit.http import Answer, Call, FilePart
 from connector_mirakl.sandbox.world import SimPrice
 
 from .asgi_caller import START
+from .offer_play import ROWS, play_offer_side
+from .order_play import play_order_side
 from .specification import ABSENT, Specification, specification
 from .stage import KEY, Stage, answer_for, cancel_for, money_line, parcel_for, price, refund_for, stock
 from .test_documents_and_catalogs import invoice
@@ -19,10 +21,12 @@ from .test_documents_and_catalogs import invoice
 USED = {
     *("OR11", "OR21", "OR23", "OR24", "OR28", "OR29", "OR30", "OR72", "OR74"),
     *("ST01", "ST11", "STO01", "STO02", "STO03", "PRI01", "PRI02", "PRI03", "OF21"),
-    *("A01", "PC01", "SH21", "RE01"),
+    *("OF01", "OF02", "OF03", "OF24", "P41", "P42", "P44", "P45", "P47", "P51"),
+    *("OR13", "OR14", "OR15", "OR43", "OR76", "M10", "M11", "M12", "RT11", "RT21", "RT25", "RT26", "ST23", "ST24"),
+    *("A01", "PC01", "SH12", "SH21", "RE01"),
 }
 """Every operation that the connector uses."""
-SIMULATED = {"ST12", "OF24", "OF02", "OF03", "V01"}
+SIMULATED = {"ST12", "P46", "V01"}
 """Operations that only the simulator has."""
 
 
@@ -59,14 +63,16 @@ async def play_everything(several: bool) -> Stage:
     await connection.upload_invoice([invoice(order.id), invoice(order.id)])
     await connection.probe_invoice(invoice(order.id))
     offer = stage.simulator.world.offers["TEL-PRO-128"]
-    offer.prices.append(SimPrice(Decimal(3), discount=Decimal(2), channels=("X",), ranges=((5, Decimal(1)),)))
+    offer.prices.append(SimPrice(Decimal(3), discount=Decimal(2), channels=("ES_B2C",), ranges=((5, Decimal(1)),)))
     [stock_sent] = await connection.set_stock([stock("NOBODY", 1)])
     [price_sent, _] = await connection.set_price(
-        [price("COQUE-NOIR", "1.00", discount="2.00"), price("TEL-PRO-128", "5.00")]
+        [price("COQUE-NOIR", "1.00", NOWHERE="2.00"), price("TEL-PRO-128", "5.00")]
     )
     stage.clock.pass_seconds(61)
     await connection.probe_stock(stock("NOBODY", 1), stock_sent.answer)
     await connection.probe_price(price("COQUE-NOIR", "1.00"), price_sent.answer)
+    await play_offer_side(stage)
+    await play_order_side(stage)
     for read in (connection.list_carriers, connection.list_reasons, connection.verify):
         await read()
     return stage
@@ -81,16 +87,14 @@ async def test_every_operation_of_the_connector_keeps_to_the_document(document: 
 async def test_operations_that_only_the_simulator_has_keep_to_the_document(document: Specification) -> None:
     stage = Stage()
     stage.shipping_order()
-    offer = {"shop_sku": "TEL-PRO-128", "state_code": "11", "update_delete": "update", "price": 1}
-    product = {"product_id": "MP1", "product_id_type": "SKU"}
     headers = {"Authorization": KEY}
-    answer = await stage.http.call(
-        Call("x", "POST", "/api/offers", headers=headers, json={"offers": [{**offer, **product}]})
-    )
-    number = answer.json()["import_id"]
-    for path in ("/api/shipments/items_to_ship", f"/api/offers/imports/{number}", "/api/version"):
+    parts = [FilePart("file", ROWS, "products.csv", "text/csv")]
+    taken = await stage.http.call(Call("x", "POST", "/api/products/imports", headers=headers, parts=parts))
+    stage.clock.pass_seconds(100)
+    file = f"/api/products/imports/{taken.json()['import_id']}/transformed_file"
+    for path in ("/api/shipments/items_to_ship", file, "/api/version"):
         assert (await stage.http.call(Call("x", "GET", path, headers=headers))).status == 200
-    await stage.http.call(Call("x", "GET", f"/api/offers/imports/{number}/error_report", headers=headers))
+    document.seen.discard("P41")
     assert document.seen == SIMULATED
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connector_kit.simulator import Record
+from connector_mirakl.sandbox.import_products import advance_products
 from connector_mirakl.sandbox.import_work import work_off
 from connector_mirakl.sandbox.options import SandboxSettings
 from connector_mirakl.sandbox.world import SimImport, SimOrder, World
@@ -24,6 +25,7 @@ def advance(world: World, settings: SandboxSettings, record: Record, now: dateti
             order.restless = _may_move(order, settings)
     for running in world.imports.values():
         _advance_import(world, running, settings, record, now)
+    advance_products(world, settings.import_step_seconds, record, now)
 
 
 def _advance_order(order: SimOrder, settings: SandboxSettings, now: datetime) -> None:
@@ -82,5 +84,5 @@ def _advance_import(world: World, running: SimImport, settings: SandboxSettings,
     if running.fails:
         running.status = "FAILED"
         return
-    work_off(world, running, record)
+    work_off(world, running, record, settings.profile, now)
     running.status = "COMPLETE"

@@ -14,7 +14,12 @@ Faults (operation names are those of the connector's manifest, `*` for all):
 - `debit_refused`: the buyer's payment fails after the acceptance, the order ends CANCELED.
 - `st01_mixed`: the item ends in `shipment_errors`, not applied; `st01_missing_item`: applied, but in neither list.
 - `multi_shipment_off`: ST calls answer 404 and PC01 says so.
+- `shipment_left_open`: ST01 creates the shipment and leaves it SHIPPING, so that ST24 is needed.
+- `export_failed`: the order export ends FAILED.
+- `item_refused`, `item_missing`: the same in every answer that lists successes and errors (ST01, ST23, ST24, RT21,
+  RT25, RT26): an item error without the effect; the effect, and the item is in neither list.
 - `import_failed`: the import ends FAILED.
+- `stale_import_id`: OF24 and OF01 answer a repeated request with the id of the earlier, finished import.
 """
 
 from __future__ import annotations
@@ -52,11 +57,18 @@ FAULTS = (
     "st01_mixed",
     "st01_missing_item",
     "multi_shipment_off",
+    "shipment_left_open",
+    "item_refused",
+    "item_missing",
+    "export_failed",
     "import_failed",
+    "stale_import_id",
 )
 RETRY_AFTER = 60
-MINUTE_CALLS = frozenset({"list_orders", "set_stock", "set_price"})
-"""Calls allowed once a minute (fact sheet 1.3), enforced with the setting `enforce_frequencies`."""
+SECONDS_BETWEEN = {"list_orders": 60, "set_stock": 60, "set_price": 60, "start_export": 300, "list_returns": 300}
+"""Published frequencies (fact sheet 1.3), enforced with the setting `enforce_frequencies`."""
+INTEGRATOR_SECONDS = {"list_orders": 900}
+"""Where the integrators' contract differs (OR11, external partner)."""
 
 
 class Problem(Exception):
@@ -123,11 +135,15 @@ class Desk:
             raise Problem(400, "VALIDATION_ERROR", "shop_id must be an integer")
         if shop is not None and int(shop) != self.settings.shop_id:
             raise Problem(403, "FORBIDDEN", "The user has no access to this shop")
-        if self.settings.enforce_frequencies and operation in MINUTE_CALLS:
+        if self.settings.enforce_frequencies and operation in SECONDS_BETWEEN:
             last = self.world.last_calls.get(operation)
-            if last is not None and (self.now() - last).total_seconds() < 60:
+            if last is not None and (self.now() - last).total_seconds() < self._seconds_between(operation):
                 raise Problem(429, "TOO_MANY_REQUESTS", "Too many calls in the last hour")
             self.world.last_calls[operation] = self.now()
+
+    def _seconds_between(self, operation: str) -> int:
+        own = SECONDS_BETWEEN[operation]
+        return INTEGRATOR_SECONDS.get(operation, own) if self.settings.call_contract == "integrator" else own
 
     def _before(self, operation: str) -> Response | None:
         if self.faults.strikes("rate_limit", operation):

@@ -1,4 +1,4 @@
-"""OR74 and OR72: documents of an order. OR74 answers 200 even when files failed, and lists only those."""
+"""OR74, OR72 and OR76: documents of an order. OR74 answers 200 even when files failed, and lists only those."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connector_mirakl.documents import EXTENSIONS
-from connector_mirakl.sandbox.desk import Desk, as_list, require
+from connector_mirakl.sandbox.desk import Desk, Problem, as_list, require
 from connector_mirakl.sandbox.render import wire_date
 from connector_mirakl.sandbox.world import SimDocument
 
@@ -31,6 +31,10 @@ def document_routes(desk: Desk) -> APIRouter:
     @router.get("/api/orders/documents")
     async def documents(request: Request) -> Response:
         return await desk.serve(request, "probe_invoice", lambda: _documents(desk, request))
+
+    @router.delete("/api/orders/documents/{document_id}")
+    async def remove(document_id: int, request: Request) -> Response:
+        return await desk.serve(request, "remove_document", lambda: _remove(desk, document_id))
 
     return router
 
@@ -83,6 +87,16 @@ def _error(desk: Desk, order_id: str, name: str, code: str, files: dict[str, int
 
 def _named(code: str, field: str, message: str) -> dict[str, str]:
     return {"code": code, "field": field, "message": message}
+
+
+def _remove(desk: Desk, document_id: int) -> Response:
+    """OR76."""
+    found = next((document for document in desk.world.documents if document.id == document_id), None)
+    if found is None:
+        raise Problem(404, "NOT_FOUND", "The document does not exist")
+    desk.world.documents.remove(found)
+    desk.record.add("remove_document", f"{found.order_id}/{found.file_name}", document_id=document_id)
+    return Response(status_code=204)
 
 
 def _documents(desk: Desk, request: Request) -> Response:

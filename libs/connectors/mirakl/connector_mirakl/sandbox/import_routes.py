@@ -54,13 +54,19 @@ def import_routes(desk: Desk) -> APIRouter:
     return router
 
 
-async def _file(request: Request) -> str | None:
-    """Text of the multipart part `file`; None when there is none."""
+async def read_form(request: Request) -> dict[str, str]:
+    """Parts of a multipart body as text, files included; empty for any other body."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return None
+        return {}
     async with request.form() as form:
-        part = form.get("file")
-        return (await part.read()).decode("utf-8-sig") if isinstance(part, UploadFile) else None
+        return {
+            name: (await part.read()).decode("utf-8-sig") if isinstance(part, UploadFile) else part
+            for name, part in form.items()
+        }
+
+
+async def _file(request: Request) -> str | None:
+    return (await read_form(request)).get("file")
 
 
 def _take(desk: Desk, kind: str, content: str | None) -> Response:

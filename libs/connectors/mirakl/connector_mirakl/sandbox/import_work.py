@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector_kit.simulator import Record
+from connector_mirakl.sandbox.import_offers import (
+    BAD_DISCOUNT,
+    DUPLICATE,
+    NO_OFFER,
+    UNKNOWN_CHANNEL,
+    apply_offers,
+)
+from connector_mirakl.sandbox.profiles import OperatorProfile
 from connector_mirakl.sandbox.world import SimImport, SimOffer, SimPrice, World
 
-NO_OFFER = "There is no existing offer to update"
-DUPLICATE = "The 'sku' is duplicated in the source file"
 BAD_QUANTITY = "The 'quantity' must be a positive integer"
 PRICE_MANDATORY = "The 'price' is mandatory"
-BAD_DISCOUNT = "The discount price is null or not below the price"
 
 
-def work_off(world: World, running: SimImport, record: Record) -> None:
+def work_off(world: World, running: SimImport, record: Record, operator: OperatorProfile, now: datetime) -> None:
     """Apply an import; rows in error are kept with their line number (1 = header)."""
     if running.kind == "stock":
         _stock(world, running, record)
     elif running.kind == "price":
-        _price(world, running, record)
+        _price(world, running, record, operator)
     else:
-        _offers(world, running, record)
+        apply_offers(world, running, record, operator, now)
 
 
 def _stock(world: World, running: SimImport, record: Record) -> None:
@@ -51,19 +57,18 @@ def _set_quantity(offer: SimOffer, place: str, quantity: int) -> None:
         offer.quantity = quantity
 
 
-def _price(world: World, running: SimImport, record: Record) -> None:
+def _price(world: World, running: SimImport, record: Record, operator: OperatorProfile) -> None:
     """Delete and replace: the offer's prices become those of its rows; one bad row leaves the offer as it was."""
     by_sku: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for number, row in enumerate(running.rows, start=2):
         by_sku.setdefault(str(row.get("offer-sku", "")), []).append((number, row))
     for sku, rows in by_sku.items():
         offer = world.offers.get(sku)
-        problems = [(number, _price_problem(offer, row)) for number, row in rows]
+        problems = [(number, _price_problem(offer, row, operator)) for number, row in rows]
         bad = [(number, text) for number, text in problems if text]
         if bad or offer is None:
             running.errors.extend(bad)
             continue
-        groups = [price for price in offer.prices if price.groups]
         offer.prices = [_read_price(row) for _, row in rows]
         running.updated += 1
         record.add(
@@ -71,13 +76,14 @@ def _price(world: World, running: SimImport, record: Record) -> None:
             sku,
             import_id=running.id,
             prices={",".join(price.channels): str(price.price) for price in offer.prices},
-            deleted_group_prices=len(groups),
         )
 
 
-def _price_problem(offer: SimOffer | None, row: dict[str, Any]) -> str:
+def _price_problem(offer: SimOffer | None, row: dict[str, Any], operator: OperatorProfile) -> str:
     if offer is None:
         return NO_OFFER
+    if row.get("channels") and row["channels"] not in operator.channels:
+        return UNKNOWN_CHANNEL
     try:
         price = Decimal(str(row.get("price", "")))
         discount = row.get("discount-price")
@@ -89,46 +95,26 @@ def _price_problem(offer: SimOffer | None, row: dict[str, Any]) -> str:
 
 
 def _read_price(row: dict[str, Any]) -> SimPrice:
-    ranges = [part.split("|") for part in str(row.get("price-ranges") or "").split(",") if "|" in part]
-    channels = str(row.get("channels") or "")
     return SimPrice(
         price=Decimal(str(row["price"])),
         discount=Decimal(str(row["discount-price"])) if row.get("discount-price") else None,
         discount_start=str(row.get("discount-start-date") or ""),
         discount_end=str(row.get("discount-end-date") or ""),
-        channels=tuple(code for code in channels.split(",") if code),
+        channels=_one(row, "channels"),
         start=str(row.get("start-date") or ""),
         end=str(row.get("end-date") or ""),
-        ranges=tuple((int(threshold), Decimal(price)) for threshold, price in ranges),
+        ranges=read_ranges(row.get("price-ranges")),
+        groups=_one(row, "customer-group-ids"),
+        organizations=_one(row, "customer-organization-ids"),
+        discount_ranges=read_ranges(row.get("discount-ranges")),
     )
 
 
-RESET = ("description", "leadtime_to_ship", "logistic_class", "internal_description", "min_quantity_alert")
-"""Fields that OF24 deletes when they are left out."""
+def _one(row: dict[str, Any], column: str) -> tuple[str, ...]:
+    return (str(row[column]),) if row.get(column) else ()
 
 
-def _offers(world: World, running: SimImport, record: Record) -> None:
-    """OF24: full replace of each offer; what is left out is reset."""
-    for number, row in enumerate(running.rows, start=1):
-        sku = str(row.get("shop_sku", ""))
-        offer = world.offers.get(sku)
-        if row.get("update_delete") == "delete":
-            if offer is None:
-                running.errors.append((number, NO_OFFER))
-            else:
-                del world.offers[sku]
-                running.updated += 1
-            continue
-        if offer is None and not row.get("product_id"):
-            running.errors.append((number, NO_OFFER))
-            continue
-        if offer is None:
-            new_id = 210_000 + world.number()
-            offer = SimOffer(new_id, sku, str(row["product_id"]), f"Article {sku}", 0, [], str(row["state_code"]))
-            world.offers[sku] = offer
-        offer.quantity = int(row.get("quantity") or 0)
-        offer.prices = [SimPrice(Decimal(str(row["price"])))]
-        offer.details = {name: row[name] for name in RESET if row.get(name) is not None}
-        running.updated += 1
-        record.add("stock", sku, quantity=offer.quantity, import_id=running.id)
-        record.add("price", sku, prices={"": str(row["price"])}, import_id=running.id)
+def read_ranges(cell: Any) -> tuple[tuple[int, Decimal], ...]:
+    """Volume prices as files hold them: `5|109.20,10|108.73`."""
+    parts = [part.split("|") for part in str(cell or "").split(",") if "|" in part]
+    return tuple((int(threshold), Decimal(price)) for threshold, price in parts)

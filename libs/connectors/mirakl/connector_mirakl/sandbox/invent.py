@@ -31,6 +31,7 @@ PLACES = {
     "DE": ("Deutschland", (("10115", "Berlin"),)),
     "IT": ("Italia", (("20121", "Milano"),)),
 }
+LOCALES = {"FR": "fr_FR", "ES": "es_ES", "BE": "fr_BE", "DE": "de_DE", "IT": "it_IT"}
 SENT = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
 DEBITED = SENT | {"SHIPPING"}
 FIRST = ("Testa", "Exempla", "Probe", "Fictif", "Demo", "Ensayo")
@@ -64,6 +65,10 @@ class OrderOptions(BaseModel):
     professional: bool | None = None
     pudo: str | None = None
     center: str = "DEFAULT"
+    shipping_type: str = "STD"
+    """A code of SH12."""
+    locale: str | None = None
+    """The buyer's language field; drawn from the country."""
 
 
 LOOKS = (
@@ -101,7 +106,12 @@ def offer_for(world: World, settings: SandboxSettings, sku: str, price: Decimal,
             quantity=10,
             prices=[SimPrice(price)],
             state_code=settings.profile.offer_states[number % len(settings.profile.offer_states)],
-            details={"description": f"Offer of {sku}", "leadtime_to_ship": 2, "logistic_class": "STANDARD"},
+            details={
+                "description": f"Offer of {sku}",
+                "leadtime_to_ship": 2,
+                "logistic_class": "STANDARD",
+                "offer_additional_fields": [{"code": code, "value": value} for code, value in settings.profile.fields],
+            },
         )
     return world.offers[sku]
 
@@ -132,12 +142,13 @@ def _invent(
         created=created,
         updated=now if now > created else created,
         lines=_lines(world, settings, draw, reference, options),
-        buyer=_buyer(draw, country, options.professional),
+        buyer=_buyer(draw, country, options.professional) | {"locale": options.locale or LOCALES.get(country, "en_GB")},
         currency=settings.profile.currency,
         tax_mode=options.tax_mode,
         channel=options.channel or (draw.choice(settings.profile.channels) if settings.profile.channels else None),
         center=options.center,
         pudo=options.pudo,
+        shipping_type=options.shipping_type,
         shipping_deadline=created + timedelta(days=4),
         look={name: True for name in LOOKS if getattr(options, name)},
     )

@@ -101,6 +101,7 @@ def _checked(desk: Desk, item: dict[str, Any], reason_type: str, states: frozens
     codes = {reason.code for reason in desk.settings.profile.reasons if reason.type == reason_type and reason.shop}
     require(item.get("reason_code") in codes, "The reason does not exist or is not a shop right")
     require(item.get("currency_iso_code") in (None, order.currency), "The currency is not the order's")
+    _check_taxes(line, item)
     quantity = item.get("quantity", 0)
     require(isinstance(quantity, int) and quantity >= 0, "'quantity' must be an integer that is not negative")
     back = SimMoneyBack(
@@ -115,6 +116,17 @@ def _checked(desk: Desk, item: dict[str, Any], reason_type: str, states: frozens
         shipping_taxes=_taxes(item.get("shipping_taxes")),
     )
     return order, line, back, item
+
+
+def _check_taxes(line: SimLine, item: dict[str, Any]) -> None:
+    """Taxes whose rule is NONE are not prorated: money back on their price must say how much of the tax goes back."""
+    for taxes, name, money_name in (
+        (line.taxes, "taxes", "amount"),
+        (line.shipping_taxes, "shipping_taxes", "shipping_amount"),
+    ):
+        named = {tax.get("code") for tax in item.get(name) or []}
+        left_out = [tax.code for tax in taxes if tax.rule == "NONE" and tax.amount and tax.code not in named]
+        require(not left_out or not item.get(money_name), f"'{name}' is mandatory: {', '.join(left_out)}")
 
 
 def _find(desk: Desk, line_id: Any) -> tuple[SimOrder, SimLine]:

@@ -71,8 +71,8 @@ def _list(desk: Desk, request: Request, operation: str) -> Response:
 def _matching(desk: Desk, request: Request) -> list[SimOrder]:
     query = request.query_params
     ids, states, channels = (_comma(query.get(n)) for n in ("order_ids", "order_state_codes", "channel_codes"))
-    updated_from, updated_to = _date(query.get("start_update_date")), _date(query.get("end_update_date"))
-    created_from, created_to = _date(query.get("start_date")), _date(query.get("end_date"))
+    updated_from, updated_to = query_date(query.get("start_update_date")), query_date(query.get("end_update_date"))
+    created_from, created_to = query_date(query.get("start_date")), query_date(query.get("end_date"))
     candidates = desk.world.orders.values()
     if ids is not None:
         require(len(ids) <= 100, "order_ids must hold at most 100 ids")
@@ -101,7 +101,8 @@ def _whole(value: str | None, default: int, name: str) -> int:
     return int(value)
 
 
-def _date(value: str | None) -> datetime | None:
+def query_date(value: str | None) -> datetime | None:
+    """An instant of a query or a body. Raises `Problem` 400."""
     if not value:
         return None
     try:
@@ -165,6 +166,7 @@ def checked_tracking(desk: Desk, body: Any, url_key: str) -> dict[str, Any]:
     code, name, tracking_number = given.get("carrier_code"), given.get("carrier_name"), given.get("tracking_number")
     if not code:
         require(bool(name), "carrier_name is mandatory for an unregistered carrier")
+        require(desk.settings.unregistered_carriers, "Only registered carriers are allowed")
         return {"carrier_name": name, "tracking_number": tracking_number, "tracking_url": given.get(url_key)}
     carrier = next((carrier for carrier in desk.settings.profile.carriers if carrier.code == code), None)
     if carrier is None:
@@ -179,6 +181,13 @@ def checked_tracking(desk: Desk, body: Any, url_key: str) -> dict[str, Any]:
     }
 
 
+def demand_tracking(desk: Desk, order: SimOrder, tracking: dict[str, Any]) -> None:
+    """SH12 `mandatory_tracking`. Raises `Problem` 400."""
+    types = {each.code: each for each in desk.settings.profile.shipping_types}
+    mandatory = order.shipping_type in types and types[order.shipping_type].mandatory_tracking
+    require(not mandatory or bool(tracking.get("tracking_number")), "Tracking is mandatory for this shipping type")
+
+
 def _tracking(desk: Desk, order_id: str, body: Any) -> Response:
     order = desk.order(order_id)
     require(order.state in ("SHIPPING", "SHIPPED"), "Order is not in the expected state", "ORDER_INVALID_STATE")
@@ -190,6 +199,7 @@ def _tracking(desk: Desk, order_id: str, body: Any) -> Response:
 def _ship(desk: Desk, order_id: str) -> Response:
     order = desk.order(order_id)
     require(order.state == "SHIPPING", "Order is not in the expected state", "ORDER_INVALID_STATE")
+    demand_tracking(desk, order, order.tracking)
     now = desk.now()
     for line in order.live_lines():
         line.shipped += line.units_left

@@ -1,4 +1,4 @@
-"""A01, V01, PC01, SH21, RE01: the account and what the operator configured."""
+"""A01, V01, PC01, SH12, SH21, RE01: the account and what the operator configured."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ def platform_routes(desk: Desk) -> APIRouter:
     async def carriers(request: Request) -> Response:
         return await desk.serve(request, "list_carriers", lambda: JSONResponse(_carriers(desk)))
 
+    @router.get("/api/shipping/types")
+    async def types(request: Request) -> Response:
+        return await desk.serve(request, "read_shipping_types", lambda: JSONResponse(_shipping_types(desk)))
+
     @router.get("/api/reasons")
     async def reasons(request: Request) -> Response:
         return await desk.serve(request, "list_reasons", lambda: JSONResponse(_reasons(desk)))
@@ -46,6 +50,23 @@ def _carriers(desk: Desk) -> Json:
         "carriers": [
             {"code": c.code, "label": c.label, "standard_code": c.standard_code, "tracking_url": c.tracking_url}
             for c in desk.settings.profile.carriers
+        ]
+    }
+
+
+def _shipping_types(desk: Desk) -> Json:
+    return {
+        "shipping_types": [
+            {
+                "code": each.code,
+                "label": each.label,
+                "description": each.label,
+                "click_and_collect": each.click_and_collect,
+                "delivery_by_operator": False,
+                "mandatory_tracking": each.mandatory_tracking,
+                "standard_code": None,
+            }
+            for each in desk.settings.profile.shipping_types
         ]
     }
 
@@ -124,6 +145,7 @@ def _configuration(desk: Desk) -> Json:
         },
         "features": {
             **_plain_features(),
+            "disable_seller_alternative_carrier": not desk.settings.unregistered_carriers,
             "order_workflows": {
                 "order_acceptance": "AUTOMATIC" if automatic else "NOT_AUTOMATIC",
                 "no_customer_payment_confirmation": False,
@@ -156,7 +178,6 @@ def _plain_features() -> Json:
         "circular_economy_data_collection": False,
         "competitive_pricing_tool": False,
         "direct_payment_customer_store": {"activated": False, "refund_cancel_authorized": False},
-        "disable_seller_alternative_carrier": False,
         "dropship": {"retail_pricing_enabled": False},
         "kyc_status_per_seller": False,
         "lead_time_to_ship_by_sellers_enabled": "YES",

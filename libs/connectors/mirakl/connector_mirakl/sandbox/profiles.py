@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,23 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippingType:
+    """A shipping type (SH12)."""
+
+    code: str
+    label: str
+    mandatory_tracking: bool = False
+    click_and_collect: bool = False
+
+
+SHIPPING_TYPES = (
+    ShippingType("STD", "Standard"),
+    ShippingType("EXP", "Express, tracked", mandatory_tracking=True),
+    ShippingType("CLC", "Collected in the store", click_and_collect=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorProfile:
     """One operator."""
 
@@ -36,7 +54,14 @@ class OperatorProfile:
     carriers: tuple[Carrier, ...]
     reasons: tuple[Reason, ...]
     documents: tuple[str, ...] = ("CUSTOMER_INVOICE", "DELIVERY_NOTE")
+    longest_leadtime: int = 60
+    """Days; more is an invalid lead time."""
+    field_choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Additional fields of offers that are lists."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Additional fields that invented offers have: `(code, value)`."""
     currency: str = "EUR"
+    shipping_types: tuple[ShippingType, ...] = SHIPPING_TYPES
 
 
 CARRIERS = (
@@ -58,8 +83,13 @@ REASONS = (
     Reason("35", "Out of stock", "CANCELATION", True),
     Reason("40", "Product is defective", "INCIDENT_OPEN", False),
     Reason("50", "Question about the order", "ORDER_MESSAGING", True),
+    Reason("51", "The operator's own question", "ORDER_MESSAGING", False),
+    Reason("RETURN_REJECTION_WINDOW_CLOSED", "Too late to return", "RETURN_REJECTION", True),
+    Reason("RETURN_NON_COMPLIANT_DAMAGED_PRODUCT", "Came back damaged", "RETURN_NON_COMPLIANT", True),
 )
 """Codes as one operator has them (fact sheet 2.8); every operator has its own."""
+
+DEFAULT_OPERATOR = "pixmania"
 
 PROFILES: dict[str, OperatorProfile] = {
     "pixmania": OperatorProfile(
@@ -67,6 +97,9 @@ PROFILES: dict[str, OperatorProfile] = {
         prefix="PX",
         channels=("FR_B2C", "ES_B2C"),
         offer_states=("11", "10", "12", "13"),
+        longest_leadtime=9,
+        field_choices={"warehouselocation": ("France", "Espana", "Europe", "Hors_Zone_EU")},
+        fields=(("warranty", "24"), ("warehouselocation", "France")),
         carriers=CARRIERS,
         reasons=REASONS,
     ),

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connector_mirakl.sandbox.desk import Desk, Problem, as_list, read_body, require
-from connector_mirakl.sandbox.order_routes import checked_tracking
+from connector_mirakl.sandbox.order_routes import checked_tracking, demand_tracking
 from connector_mirakl.sandbox.render import wire_date
 from connector_mirakl.sandbox.world import SimOrder, SimShipment
 
@@ -40,13 +40,14 @@ def shipment_routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _must_be_on(desk: Desk, operation: str) -> None:
+def must_be_on(desk: Desk, operation: str) -> None:
+    """Answer 404 where the operator has multi-shipment off."""
     if not desk.settings.multi_shipment or desk.faults.strikes("multi_shipment_off", operation):
         raise Problem(404, "NOT_FOUND", "Not Found")
 
 
 def _create(desk: Desk, body: Any) -> Response:
-    _must_be_on(desk, "ship")
+    must_be_on(desk, "ship")
     items = as_list(body, "shipments")
     require(len(items) <= 1000, "at most 1000 shipments")
     good: list[Json] = []
@@ -54,13 +55,14 @@ def _create(desk: Desk, body: Any) -> Response:
     for item in items:
         reference = str(item.get("order_id"))
         try:
-            if desk.faults.strikes("st01_mixed", "ship"):
+            if desk.faults.strikes("st01_mixed", "ship") or desk.faults.strikes("item_refused", "ship"):
                 raise Problem(400, "", "Shipment quantity is invalid.")
             shipment = _apply(desk, item)
         except Problem as problem:
             bad.append({"order_id": reference, "message": problem.message})
             continue
-        if not desk.faults.strikes("st01_missing_item", "ship"):
+        left_out = desk.faults.strikes("st01_missing_item", "ship") or desk.faults.strikes("item_missing", "ship")
+        if not left_out:
             good.append(_render(shipment))
     return JSONResponse({"shipment_success": good, "shipment_errors": bad}, status_code=201)
 
@@ -72,11 +74,14 @@ def _apply(desk: Desk, item: Json) -> SimShipment:
     lines = as_list(item, "shipment_lines")
     for given in lines:
         line, quantity = order.line(str(given.get("order_line_id"))), given.get("quantity")
-        valid = line is not None and isinstance(quantity, int) and 1 <= quantity <= line.units_left
+        valid = line is not None and isinstance(quantity, int) and 1 <= quantity <= _units_free(desk, order, line.id)
         require(valid, "Shipment quantity is invalid.")
         whole = line is not None and quantity == line.quantity
         require(whole or desk.settings.multi_part_item_shipment, "Shipment quantity is invalid.")
-    now, shipped = desk.now(), item.get("shipped") is True
+    now = desk.now()
+    shipped = item.get("shipped") is True and not desk.faults.strikes("shipment_left_open", "ship")
+    if shipped:
+        demand_tracking(desk, order, tracking)
     shipment = SimShipment(
         id=str(uuid.UUID(int=(0x5B0C << 112) + desk.world.number())),
         order_id=order.id,
@@ -88,11 +93,19 @@ def _apply(desk: Desk, item: Json) -> SimShipment:
     )
     desk.world.shipments[shipment.id] = shipment
     if shipped:
-        _leave(desk, order, shipment)
+        leave(desk, order, shipment)
     return shipment
 
 
-def _leave(desk: Desk, order: SimOrder, shipment: SimShipment) -> None:
+def _units_free(desk: Desk, order: SimOrder, line_id: str) -> int:
+    """Units of a line that are in no shipment yet; one that waits for ST24 holds its units."""
+    line = order.line(line_id)
+    waiting = [s for s in desk.world.shipments.values() if s.order_id == order.id and s.status == "SHIPPING"]
+    held = [given for shipment in waiting for given in shipment.lines if given["order_line_id"] == line_id]
+    return (line.units_left if line else 0) - sum(int(given["quantity"]) for given in held)
+
+
+def leave(desk: Desk, order: SimOrder, shipment: SimShipment) -> None:
     """The parcel left; the order becomes SHIPPED once every unit left (fact sheet 2.7, [assumed])."""
     now = desk.now()
     for given in shipment.lines:
@@ -134,7 +147,7 @@ def _render(shipment: SimShipment) -> Json:
 
 
 def _shipments(desk: Desk, request: Request) -> Response:
-    _must_be_on(desk, "probe_shipments")
+    must_be_on(desk, "probe_shipments")
     asked, start, limit = _seek(request)
     rows = [s for s in desk.world.shipments.values() if not asked or s.order_id in asked]
     page: Json = {"data": [_render(shipment) for shipment in rows[start : start + limit]]}
@@ -144,7 +157,7 @@ def _shipments(desk: Desk, request: Request) -> Response:
 
 
 def _items_to_ship(desk: Desk, request: Request) -> Response:
-    _must_be_on(desk, "items_to_ship")
+    must_be_on(desk, "items_to_ship")
     asked, start, limit = _seek(request)
     waiting = [order for order in desk.world.orders.values() if order.state == "SHIPPING"]
     rows = [order for order in waiting if not asked or order.id in asked]

@@ -11,15 +11,21 @@ from connector_kit.capabilities import SandboxOptions
 from connector_kit.simulator import Faults, Record, control_routes
 from connector_mirakl.sandbox.desk import FAULTS, Desk
 from connector_mirakl.sandbox.document_routes import document_routes
+from connector_mirakl.sandbox.export_routes import export_routes
 from connector_mirakl.sandbox.import_routes import import_routes
 from connector_mirakl.sandbox.invent import invent_orders, stock_catalogue
+from connector_mirakl.sandbox.message_routes import message_routes, write_message
 from connector_mirakl.sandbox.money_routes import money_routes
 from connector_mirakl.sandbox.offer_routes import offer_routes
 from connector_mirakl.sandbox.options import read_options
 from connector_mirakl.sandbox.order_routes import order_routes
 from connector_mirakl.sandbox.platform_routes import platform_routes
+from connector_mirakl.sandbox.product_routes import product_routes
 from connector_mirakl.sandbox.render import render_order
+from connector_mirakl.sandbox.return_routes import open_return, return_routes
 from connector_mirakl.sandbox.shipment_routes import shipment_routes
+from connector_mirakl.sandbox.shipment_updates import shipment_update_routes
+from connector_mirakl.sandbox.wishes import wish_routes
 from connector_mirakl.sandbox.world import SimOrder, World
 
 
@@ -54,6 +60,18 @@ class MiraklSimulator:
                 order.set_state("WAITING_DEBIT", now)
         return [order.id for order in orders]
 
+    def open_return(
+        self, order_id: str, lines: dict[str, int], *, state: str = "WAITING_ACCEPTANCE", reason: str = "RETURN_OTHER"
+    ) -> str:
+        """A buyer wants units of some lines to go back. Returns the return's id. Raises `ValueError`."""
+        return open_return(self.desk, order_id, lines, state, reason).id
+
+    def write_message(
+        self, order_id: str, body: str, *, sender: str = "CUSTOMER_USER", thread_id: str | None = None
+    ) -> str:
+        """Somebody writes about an order. Returns the thread's id. Raises `ValueError`."""
+        return write_message(self.desk, order_id, body, sender, thread_id).id
+
     def state(self) -> dict[str, Any]:
         """Orders as a healthy OR11 would show them, shipments, offers, imports and documents."""
         self.desk.advance()
@@ -72,6 +90,11 @@ class MiraklSimulator:
                 for offer in self.world.offers.values()
             },
             "imports": {i.id: {"kind": i.kind, "status": i.status} for i in self.world.imports.values()},
+            "returns": {r.id: {"order_id": r.order_id, "state": r.state} for r in self.world.returns.values()},
+            "threads": {
+                thread.id: {"order_id": thread.order_id, "messages": len(thread.messages)}
+                for thread in self.world.threads.values()
+            },
             "documents": [
                 {"order_id": document.order_id, "file_name": document.file_name, "type_code": document.type_code}
                 for document in self.world.documents
@@ -99,16 +122,22 @@ class MiraklSimulator:
             dependencies=[Depends(self._let_time_pass)],
         )
         for routes in (
+            export_routes,
             order_routes,
             money_routes,
             shipment_routes,
+            shipment_update_routes,
+            return_routes,
+            message_routes,
             offer_routes,
             import_routes,
+            product_routes,
             document_routes,
             platform_routes,
         ):
             app.include_router(routes(self.desk))
         app.include_router(control_routes(self))
+        app.include_router(wish_routes(self))
         return app
 
 

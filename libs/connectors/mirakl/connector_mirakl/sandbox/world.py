@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from connector_mirakl.sandbox.aftersales import SimExport, SimReturn, SimThread
+
 
 @dataclass
 class SimTax:
@@ -95,6 +97,7 @@ class SimOrder:
     channel: str | None = None
     center: str = "DEFAULT"
     pudo: str | None = None
+    shipping_type: str = "STD"
     shipping_deadline: datetime | None = None
     decided: datetime | None = None
     accepted_at: datetime | None = None
@@ -153,6 +156,8 @@ class SimPrice:
     end: str = ""
     ranges: tuple[tuple[int, Decimal], ...] = ()
     groups: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+    discount_ranges: tuple[tuple[int, Decimal], ...] = ()
 
 
 @dataclass
@@ -184,6 +189,24 @@ class SimImport:
     status: str = "WAITING"
     errors: list[tuple[int, str]] = field(default_factory=list)
     updated: int = 0
+    inserted: int = 0
+    mode: str = "NORMAL"
+
+
+@dataclass
+class SimProductImport:
+    """A product file that is transformed and then looked at by the operator. Rows are numbered from 2."""
+
+    id: int
+    created: datetime
+    header: list[str]
+    rows: list[list[str]]
+    fails: bool = False
+    status: str = "TRANSFORMATION_WAITING"
+    errors: dict[int, list[str]] = field(default_factory=dict)
+    warnings: dict[int, list[str]] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+    added: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -206,7 +229,15 @@ class World:
     shipments: dict[str, SimShipment] = field(default_factory=dict)
     offers: dict[str, SimOffer] = field(default_factory=dict)
     imports: dict[str, SimImport] = field(default_factory=dict)
+    product_imports: dict[int, SimProductImport] = field(default_factory=dict)
+    products: set[str] = field(default_factory=set)
+    """Products that imports added to the operator's catalogue."""
+    deleted: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """Deleted offers: product and when."""
     documents: list[SimDocument] = field(default_factory=list)
+    returns: dict[str, SimReturn] = field(default_factory=dict)
+    threads: dict[str, SimThread] = field(default_factory=dict)
+    exports: dict[str, SimExport] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     """Orders that the fault `page_shift` keeps out of a listing until it is begun again."""
     last_calls: dict[str, datetime] = field(default_factory=dict)

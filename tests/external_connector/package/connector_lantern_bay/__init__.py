@@ -1,0 +1,1 @@
+"""Lantern Bay as a connector of the hub."""

@@ -1,0 +1,1 @@
+"""The simulator of Lantern Bay. Never part of a production image."""

@@ -1,0 +1,101 @@
+"""`hub new-service`, `hub register-service`, `hub k8s-base`: a service that fits in from its first minute."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub_common.service import ServiceSpec
+from hub_contracts.topics import TOPIC_BY_NAME
+from hub_tools.scaffold import service_plan
+from hub_tools.scaffold.errors import ScaffoldError
+from hub_tools.scaffold.service_k8s import base_files, drift
+from hub_tools.scaffold.service_names import Service, services_of
+from hub_tools.scaffold.service_register import Registration, changed, deployment_texts, write_texts
+from hub_tools.setup.paths import REPO
+
+Root = Annotated[Path, typer.Option("--root", help="Root of the clone to write to.", hidden=True)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, list the files, write nothing.")]
+Does = Annotated[str, typer.Option("--does", help="What it does, in a few words for the tables of services.")]
+KEEPS = "keeps the last event of each key"
+"""What the scaffold does until somebody makes it do something else."""
+
+
+def new_service(
+    name: Annotated[str, typer.Argument(help="Its name, as in stock-sync.")],
+    topic: Annotated[str, typer.Option("--topic", help="The new topic that it alone writes, as in hub.stock.")],
+    listens: Annotated[
+        str, typer.Option("--listens", help="Topics it listens to, comma-separated; hub.connections comes by itself.")
+    ] = "hub.orders",
+    key: Annotated[str, typer.Option("--key", help="What its topic is keyed by.")] = "order_id",
+    does: Does = KEEPS,
+    dry_run: DryRun = False,
+    root: Root = REPO,
+) -> None:
+    """Write a new service: code, migrations, tests, topic, compose and Kubernetes entries."""
+    plan = service_plan.make_plan(root, name, topic, listens, key, does)
+    if not dry_run:
+        service_plan.write(root, plan)
+    for path in plan.paths:
+        typer.echo(path)
+    if dry_run:
+        typer.echo(f"{len(plan.paths)} files; nothing was written", err=True)
+        return
+    typer.echo(
+        f"{name} is there. Next: make setup; .venv/bin/pytest services/{name}; docs/new-service.md says how to go on",
+        err=True,
+    )
+
+
+def register_service(
+    name: Annotated[str, typer.Argument(help="A service that has its folder and is installed.")],
+    does: Does = KEEPS,
+    dry_run: DryRun = False,
+    root: Root = REPO,
+) -> None:
+    """Put a service that was written by hand into compose, Kubernetes base, layers and lists. Twice does no harm."""
+    service = Service(name)
+    if service not in services_of(root):
+        raise ScaffoldError(f"services/{name}: no service of that name in an entry point hub.services")
+    spec = _spec(service)
+    domain = (root / "services" / name / service.package / "domain.py").is_file()
+    wanted = Registration(service, spec.own_topic, spec.listens, "", does)
+    texts = changed(root, deployment_texts(root, wanted, domain=domain))
+    if not dry_run:
+        write_texts(root, texts)
+    for path in texts:
+        typer.echo(path.as_posix())
+    typer.echo(f"{len(texts)} files " + ("would change" if dry_run else "changed"), err=True)
+
+
+def k8s_base(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
+    root: Root = REPO,
+) -> None:
+    """Write the Kubernetes base of every service from its template."""
+    if not check:
+        texts = changed(root, base_files(root))
+        write_texts(root, texts)
+        for path in texts:
+            typer.echo(path.as_posix())
+    found = drift(root)
+    for line in found:
+        typer.echo(line)
+    typer.echo(f"{len(services_of(root))} services, {len(found)} differences", err=True)
+    if found:
+        raise typer.Exit(1)
+
+
+def _spec(service: Service) -> ServiceSpec:
+    """Its declaration. Raises `ScaffoldError` when it is not installed or its topic is not declared."""
+    try:
+        spec = importlib.import_module(f"{service.package}.main").SPEC
+    except ModuleNotFoundError as error:
+        raise ScaffoldError(f"{service.name}: {error}; install it first with: make setup") from None
+    assert isinstance(spec, ServiceSpec), f"{service.package}.main:SPEC declares a service"
+    if spec.own_topic and spec.own_topic not in TOPIC_BY_NAME:
+        raise ScaffoldError(f"{service.name}: its topic {spec.own_topic} is not in hub_contracts/topics.py")
+    return spec
