@@ -8,13 +8,16 @@ from datetime import datetime
 import asyncpg
 
 from connector_kit.http import Lane
+from hub_common.budget_board import BudgetLine, credential_label
 from hub_common.database import Conn
-from hub_common.http import CallBudget
+from hub_common.http import CallBudget, budget_rows
 from hub_common.inbox import BatchResult
 from hub_common.kafka.records import InRecord, TopicPartition
 from hub_common.leases import LeaseKeeper
 from hub_common.metrics import Metrics
 
+BUDGETS_SHOWN = 200
+"""Call budgets with metrics of their own, four series each. The API shows all."""
 CLEAN_BATCH = 20_000
 """Rows per DELETE: enough to keep up, few enough not to hold locks or bloat the log in one go."""
 
@@ -61,18 +64,36 @@ async def _tightest(conn: Conn) -> Sequence[asyncpg.Record]:
 
 
 def lease_metrics(metrics: Metrics, leases: LeaseKeeper, budgets: Mapping[str, CallBudget]) -> None:
-    """How many leases this replica holds by kind, and how many calls its credentials have left, summed."""
+    """How many leases this replica holds by kind, and how many calls its credentials have left, summed over those
+    that have been used."""
     metrics.lease_held.clear()
     for lease in leases.held():
         metrics.lease_held.labels(lease=lease.name.partition(":")[0]).inc()
     metrics.budget_tokens.clear()
     for budget in budgets.values():
-        for operation in budget.operations:
+        for operation, _ in budget.used_buckets():
             metrics.budget_tokens.labels(operation=operation).inc(budget.available(operation, Lane.LIVE))
 
 
+def budget_metrics(metrics: Metrics, lines: Sequence[BudgetLine], now: datetime) -> None:
+    """The call budgets nearest to their end; with thousands of credentials the rest would only be noise."""
+    gauges = (
+        metrics.call_budget_used_ratio,
+        metrics.call_budget_left,
+        metrics.call_budget_forecast_ratio,
+        metrics.call_budget_penalised_seconds,
+    )
+    for gauge in gauges:
+        gauge.clear()
+    for line in lines:
+        silent = (line.penalised_until - now).total_seconds() if line.penalised_until else 0.0
+        for gauge, value in zip(gauges, (line.used_ratio, line.left, line.forecast.ratio, silent), strict=True):
+            gauge.labels(credential_label(line.credential_ref), line.connector, line.operation).set(value)
+
+
 async def clean(pool: asyncpg.Pool[asyncpg.Record], before: datetime) -> int:
-    """Forget inbox ids older than any redrive can be; returns how many."""
+    """Forget inbox ids older than any redrive can be, returns how many; and counts of calls untouched for as long."""
+    await pool.execute(budget_rows.FORGET, before)
     deleted = 0
     while True:
         status = await pool.execute(

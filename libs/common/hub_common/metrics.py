@@ -83,6 +83,21 @@ class Metrics:
         self.budget_tokens = self._gauge(
             "budget_tokens", "Calls that could be made at once, all credentials", "operation"
         )
+        whose = ("credential", "connector", "operation")
+        self.call_budget_used_ratio = self._gauge(
+            "call_budget_used_ratio", "Share of the calls of the window that are used", *whose
+        )
+        self.call_budget_left = self._gauge(
+            "call_budget_left", "Calls that could be made at once, the reserve included", *whose
+        )
+        self.call_budget_forecast_ratio = self._gauge(
+            "call_budget_forecast_ratio",
+            "Calls needed in the next hour by calls allowed; above 1 they do not last",
+            *whose,
+        )
+        self.call_budget_penalised_seconds = self._gauge(
+            "call_budget_penalised_seconds", "Time for which the outside wants no calls", *whose
+        )
 
     def observe_call(self, connector: str, operation: str, status_class: str, seconds: float) -> None:
         """Count one outside call; fits `GuardedCaller(observe=…)`. Calls that were not made have no duration."""

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from connector_kit.http import HttpCaller
 from connector_kit.manifest import Manifest
 from hub_common import connections, housekeeping
+from hub_common.budget_board import BudgetBoard
 from hub_common.callers import CallerBook
 from hub_common.clock import Clock, SystemClock
 from hub_common.config import ServiceSettings
@@ -26,6 +28,8 @@ from hub_common.crypto import Keyring
 from hub_common.database import open_pool
 from hub_common.effects.worker import LEASE, EffectWorker
 from hub_common.errors import is_storage_down
+from hub_common.http.budget import BudgetAway
+from hub_common.http.budget_rows import LeaseRows
 from hub_common.ids import Ids, SystemIds
 from hub_common.inbox import BatchResult, Inbox
 from hub_common.kafka.client import KafkaConsumer, KafkaProducer, OnRevoked
@@ -108,7 +112,14 @@ class Runtime:
         )
         self.leases = LeaseKeeper(self.pool, owner=self.instance, seconds=settings.lease_seconds, clock=self.clock)
         self.connections = Connections(self.pool)
-        self.callers = CallerBook(settings, self.clock, self.ids, self.metrics)
+        self.callers = CallerBook(
+            settings,
+            self.clock,
+            self.ids,
+            self.metrics,
+            rows=LeaseRows(self.pool, self.instance),
+            operation_prefix=spec.operation_prefix,
+        )
         self.book = ConnectorBook(
             self.connections, callers=self.callers.caller, credentials=self.open_credentials, clock=self.clock
         )
@@ -131,10 +142,24 @@ class Runtime:
             on_batch=self._on_batch,
             service=spec.name,
         )
+        plan = spec.planned_calls
+        self.board = BudgetBoard(
+            self.pool,
+            self.callers,
+            self.book,
+            self.clock,
+            service=spec.name,
+            plan=partial(plan, self) if plan is not None else None,
+        )
         kinds = list(spec.effects(self))
         self.effects = (
             EffectWorker(
-                self.transactions, self.book, self.leases, kinds, flight_seconds=settings.effect_flight_seconds
+                self.transactions,
+                self.book,
+                self.leases,
+                kinds,
+                flight_seconds=settings.effect_flight_seconds,
+                short_of_calls=self.board.short_of_calls,
             )
             if kinds
             else None
@@ -207,12 +232,12 @@ class Runtime:
             wanted |= self.spec.needs_leases(self)
         self.leases.want(wanted)
         self.leases.unwant([held.name for held in self.leases.held() if held.name not in wanted])
-        for taken in await self.leases.step():
-            if taken.name.startswith(LEASE) and taken.state:
-                self.callers.restore(taken.name.removeprefix(LEASE), taken.state)
-        await self.leases.save_state(
-            {LEASE + ref: state for ref, state in self.callers.export().items() if self.leases.holds(LEASE + ref)}
-        )
+        taken = await self.leases.step()
+        names = (lease.name.partition(":") for lease in taken if not lease.name.startswith(OUTBOX_LEASE))
+        try:
+            await self.callers.sync(ref for _, _, ref in names)
+        except BudgetAway as error:
+            self.log.warning("budgets_not_read", error=str(error))
 
     async def _refresh_connections(self) -> None:
         if await self.connections.refresh():
@@ -233,6 +258,8 @@ class Runtime:
     async def _gauges_step(self) -> None:
         await housekeeping.gauges(self.pool, self.metrics, self.clock.now())
         housekeeping.lease_metrics(self.metrics, self.leases, self.callers.budgets)
+        await self.board.refresh()
+        housekeeping.budget_metrics(self.metrics, self.board.lines(housekeeping.BUDGETS_SHOWN), self.clock.now())
 
     async def _housekeeping_step(self) -> None:
         await housekeeping.clean(self.pool, self.clock.now() - timedelta(days=self.settings.inbox_keep_days))

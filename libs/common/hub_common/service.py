@@ -11,6 +11,7 @@ from sqlalchemy import MetaData
 
 from hub_common.config import ServiceSettings
 from hub_common.effects.model import EffectKind
+from hub_common.http.budget_forecast import PlannedCalls
 from hub_common.routing import Routes
 from hub_common.wake import Wake
 
@@ -69,3 +70,8 @@ class ServiceSpec:
     replay_routes: Routes | None = None
     """What a service without a plan can restore from its own events; with a plan it is `replay.own`."""
     openapi: bool = False
+    planned_calls: Callable[[Runtime], Awaitable[Sequence[PlannedCalls]]] | None = None
+    """Calls that the service knows it will make (polls, what is left of backfills), for the forecast of its budgets."""
+    operation_prefix: str = ""
+    """Put before the name of every operation when a call draws on its budget (`audit_` → `audit_list_orders`), so that
+    a service can use the same connector code on budgets of its own. Budgets with that name are in the manifest."""

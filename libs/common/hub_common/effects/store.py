@@ -37,11 +37,24 @@ WHERE supersede_key = ANY($1) AND state IN ('PLANNED', 'RETRY')
 """
 
 DUE_CONNECTIONS = """
-SELECT DISTINCT connection_id FROM effects
-WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now() AND connection_id = ANY($1)
-UNION
-SELECT DISTINCT connection_id FROM effects
+SELECT connection_id, bool_or(lane = 0) AS urgent FROM effects
+WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now() AND connection_id = ANY($1) GROUP BY connection_id
+UNION ALL
+SELECT DISTINCT connection_id, false FROM effects
 WHERE state IN ('SENT', 'UNKNOWN', 'IN_FLIGHT') AND next_at <= now() AND connection_id = ANY($1)
+"""
+
+WAITING = """
+SELECT connection_id, kind, count(*) AS count, min(deadline) AS first_deadline,
+       bool_or(lane = 0 AND deadline IS NULL) AS hurried
+FROM effects WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now()
+  AND (connection_id, kind) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
+GROUP BY connection_id, kind
+"""
+
+OPEN_BY_LANE = """
+SELECT connection_id, kind, lane >= 3 AS bulk, count(*) AS count
+FROM effects WHERE state IN ('PLANNED', 'RETRY') GROUP BY connection_id, kind, lane >= 3
 """
 
 CLAIM = """
@@ -49,6 +62,7 @@ WITH head AS (
     SELECT kind, connection_id, lane FROM effects e
     WHERE state IN ('PLANNED', 'RETRY') AND next_at <= now() AND connection_id = ANY($1)
       AND (kind, lane) IN (SELECT * FROM unnest($2::text[], $3::smallint[]))
+      AND (connection_id, kind) NOT IN (SELECT * FROM unnest($7::uuid[], $8::text[]))
       AND NOT EXISTS (SELECT 1 FROM effects b WHERE b.order_key = e.order_key AND b.seq < e.seq
                       AND b.state IN ('PLANNED', 'RETRY', 'IN_FLIGHT', 'SENT', 'UNKNOWN'))
     ORDER BY lane, deadline NULLS LAST, seq LIMIT 1

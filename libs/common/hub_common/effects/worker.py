@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
+from connector_kit.http import Lane
 from connector_kit.outcome import Outcome, OutcomeState
 from hub_common.connectors import ConnectorBook
 from hub_common.effects import store
+from hub_common.effects.batching import Holds, Waiting
 from hub_common.effects.gates import Gates
 from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
 from hub_common.effects.probing import Prober
@@ -28,6 +30,7 @@ from hub_common.tx import Tx
 from hub_contracts.work import EffectInDoubt
 
 LEASE = "credential:"
+EXPRESS = "express:"
 CONCURRENT_CALLS = 4
 """Calls in the air per credential: enough to hide latency, few enough not to look like an attack."""
 CONCURRENT_CREDENTIALS = 16
@@ -47,6 +50,14 @@ STATE_OF = {
 }
 
 
+ShortOfCalls = Callable[[UUID, str], bool]
+"""Whether the forecast says that calls for effects of a kind at a connection may not last."""
+
+
+def _never_short(_connection_id: UUID, _kind: str) -> bool:
+    return False
+
+
 class EffectWorker:
     """The effect lanes of one service in one process."""
 
@@ -58,35 +69,50 @@ class EffectWorker:
         kinds: Sequence[EffectKind],
         *,
         flight_seconds: float,
+        short_of_calls: ShortOfCalls = _never_short,
     ) -> None:
         self._transactions = transactions
         self._book = book
         self._leases = leases
         self._kinds: Mapping[str, EffectKind] = {kind.kind: kind for kind in kinds}
         self._flight = flight_seconds
+        self._short_of_calls = short_of_calls
         self._gates = Gates(transactions.clock)
+        self._holds = Holds(transactions.clock)
         self._prober = Prober(transactions, book, self._kinds)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._log = get_logger(transactions.service)
         self.stopping = False
 
     async def step(self) -> int:
-        """Start work for every credential that has some and is leased to us; returns how many are being worked on."""
+        """Start work for every credential that has some and is leased to us; returns how many are being worked on.
+
+        A credential whose calls in the air are slow gets a second hand for the deadline lane alone.
+        """
         active = self._book.active_ids()
         if not active or self.stopping:
             return len(self._running)
         rows = await self._transactions.pool.fetch(store.DUE_CONNECTIONS, active)
-        for ref in sorted({self._book.connection(row["connection_id"]).data.credential_ref for row in rows}):
-            if ref in self._running or len(self._running) >= CONCURRENT_CREDENTIALS:
-                continue
-            if self._leases.holds(LEASE + ref) is not None:
-                task = asyncio.create_task(self._drain_safely(ref), name=f"effects {ref}")
-                self._running[ref] = task
-                task.add_done_callback(partial(self._ended, ref))
+        due: dict[str, bool] = {}
+        for row in rows:
+            ref = self._book.connection(row["connection_id"]).data.credential_ref
+            due[ref] = due.get(ref, False) or row["urgent"]
+        for ref, urgent in sorted(due.items(), key=lambda item: (not item[1], item[0])):
+            if ref not in self._running:
+                if len(self._running) < CONCURRENT_CREDENTIALS:
+                    self._start(ref, ref, tuple(Lane))
+            elif urgent and EXPRESS + ref not in self._running:
+                self._start(EXPRESS + ref, ref, (Lane.DEADLINE,))
         return len(self._running)
 
-    def _ended(self, ref: str, _: asyncio.Task[None]) -> None:
-        self._running.pop(ref, None)
+    def _start(self, name: str, ref: str, lanes: tuple[Lane, ...]) -> None:
+        if self._leases.holds(LEASE + ref) is not None:
+            task = asyncio.create_task(self._drain_safely(ref, lanes), name=f"effects {name}")
+            self._running[name] = task
+            task.add_done_callback(partial(self._ended, name))
+
+    def _ended(self, name: str, _: asyncio.Task[None]) -> None:
+        self._running.pop(name, None)
 
     async def finish(self, seconds: float) -> None:
         """Take nothing new and wait for what is in the air; what is then still running stays IN_FLIGHT."""
@@ -96,21 +122,23 @@ class EffectWorker:
         for task in self._running.values():
             task.cancel()
 
-    async def _drain_safely(self, ref: str) -> None:
+    async def _drain_safely(self, ref: str, lanes: tuple[Lane, ...]) -> None:
         try:
-            await self.drain(ref)
+            await self.drain(ref, lanes)
         except Exception as error:  # noqa: BLE001  one credential's failure must not stop the others
             if not is_storage_down(error):
                 self._log.exception("effects_failed")
             else:
                 self._log.warning("effects_wait_for_database", error=type(error).__name__)
 
-    async def drain(self, ref: str) -> None:
-        """Work for one credential until nothing is due or the lease is gone."""
-        await self._lose_stale(ref)
+    async def drain(self, ref: str, lanes: Sequence[Lane] = tuple(Lane)) -> None:
+        """Work for one credential until nothing is due in these lanes or the lease is gone."""
+        everything = len(lanes) == len(Lane)
+        if everything:
+            await self._lose_stale(ref)
         while not self.stopping and (lease := self._leases.holds(LEASE + ref)) is not None:
-            claimed = await self._claim(ref, lease.fence)
-            probed = await self._prober.step(ref)
+            claimed = await self._claim(ref, lease.fence, lanes)
+            probed = await self._prober.step(ref) if everything else 0
             if claimed:
                 await self._send(claimed)
             elif not probed:
@@ -123,11 +151,12 @@ class EffectWorker:
             for row in rows:
                 self._tell_doubt(tx, store.effect_of(row), "no answer was recorded: the worker stopped")
 
-    async def _claim(self, ref: str, fence: int) -> list[Effect]:
+    async def _claim(self, ref: str, fence: int, lanes: Sequence[Lane]) -> list[Effect]:
         connection_ids = self._book.active_ids(ref)
-        pairs = self._gates.open_pairs(connection_ids, list(self._kinds))
+        pairs = [pair for pair in self._gates.open_pairs(connection_ids, list(self._kinds)) if pair[1] in lanes]
         if not pairs or not connection_ids:
             return []
+        held = await self._held(connection_ids)
         limit = max(self._book.policy(each, kind).batch_size for each in connection_ids for kind in self._kinds)
         rows = await self._transactions.pool.fetch(
             store.CLAIM,
@@ -137,9 +166,25 @@ class EffectWorker:
             limit * CONCURRENT_CALLS,
             fence,
             self._flight,
+            [connection_id for connection_id, _ in held],
+            [kind for _, kind in held],
         )
         effects = [store.effect_of(row) for row in rows]
         return sorted(effects, key=lambda e: (e.lane, e.deadline is None, e.deadline or e.effect_id.int))
+
+    async def _held(self, connection_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+        """What waits for a fuller batch. Where calls last nothing does, and nothing is asked."""
+        pairs = [
+            (each, kind)
+            for each in connection_ids
+            for kind in self._kinds
+            if self._book.policy(each, kind).batch_size > 1 and self._short_of_calls(each, kind)
+        ]
+        if not pairs:
+            return []
+        rows = await self._transactions.pool.fetch(store.WAITING, [each for each, _ in pairs], [k for _, k in pairs])
+        sizes = {pair: self._book.policy(*pair).batch_size for pair in pairs}
+        return self._holds.held([Waiting(**row) for row in rows], lambda *pair: sizes[pair], pairs)
 
     async def _send(self, effects: Sequence[Effect]) -> None:
         size = self._book.policy(effects[0].connection_id, effects[0].kind).batch_size

@@ -1,37 +1,51 @@
 """Call budgets: a marketplace that is called more often than it allows blocks the account, and then deadlines pass.
 
-Two limits hold together for each operation of a credential: a token bucket (`burst` at once, refilled evenly) and the
-promise that no window of `per_seconds` ever sees more than `calls`. A bucket alone would let `calls + burst` through.
+The count of a credential as one process sees it. Whether another process counts the same calls is settled in
+`budget_shared`, which keeps the count in the database.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connector_kit.http import Lane
 from connector_kit.manifest import Budget
 from hub_common.clock import Clock
+from hub_common.http.budget_bucket import Bucket, Penalty
 
-LONGEST_PENALTY = 6 * 3600.0
-"""Seconds. A nonsensical Retry-After must not silence a connection for days."""
-_GROUPS = 100
-"""Grants closer than a hundredth of the window share the latest's stamp: small state, errors on the safe side."""
-_TINY = 1e-6
+EVERYTHING = "*"
+"""Name under which the state keeps what holds for the whole credential; no operation is named so."""
+
+
+class BudgetAway(Exception):
+    """The count cannot be read or written now, so no call may be made."""
 
 
 class CallBudget:
-    """Budgets of one credential in one service; its state lives beside the credential's lease.
+    """Budgets of one credential in one service.
 
     `overrides` are calls per hour and operation (`ConnectionChanged.budgets`); they replace the manifest's rate and
-    keep its burst and reserve. Times are from the injected clock.
+    keep its burst and reserve. `shared_quota`: a refusal of one operation means all of them. Times are from the
+    injected clock.
     """
 
-    def __init__(self, budgets: Sequence[Budget], clock: Clock, overrides: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        budgets: Sequence[Budget],
+        clock: Clock,
+        overrides: Mapping[str, int] | None = None,
+        *,
+        shared_quota: bool = False,
+    ) -> None:
         self._clock = clock
-        given = overrides or {}
-        self._buckets = {b.operation: _Bucket(b, given.get(b.operation), self._now()) for b in budgets}
+        self._declared = {budget.operation: budget for budget in budgets}
+        self._overrides = dict(overrides or {})
+        self._shared_quota = shared_quota
+        self._buckets: dict[str, Bucket] = {}
+        self._all = Penalty()
+        self._planned: dict[str, float] = {}
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -39,123 +53,122 @@ class CallBudget:
     @property
     def operations(self) -> tuple[str, ...]:
         """Operations that have a budget."""
-        return tuple(self._buckets)
+        return tuple(self._declared)
+
+    def used_buckets(self) -> Iterator[tuple[str, Bucket]]:
+        """Operations that have been asked for so far, with their counts."""
+        yield from list(self._buckets.items())
+
+    def bucket(self, operation: str) -> Bucket:
+        """The count of an operation. Raises `KeyError` for an operation without a budget."""
+        found = self._buckets.get(operation)
+        if found is None:
+            if operation not in self._declared:
+                raise KeyError(f"operation {operation!r} has no call budget")
+            found = Bucket(self._declared[operation], self._overrides.get(operation), self._now())
+            found.planned_per_hour = self._planned.get(operation, 0.0)
+            if self._all.until > self._now():
+                self._restrain(found)
+            self._buckets[operation] = found
+        return found
+
+    def plan(self, operation: str, per_hour: float) -> None:
+        """Calls of the live lane that will come: lower lanes leave room for them. Unknown operations are ignored."""
+        self._planned[operation] = per_hour
+        if operation in self._buckets:
+            self._buckets[operation].planned_per_hour = per_hour
+
+    async def take(self, operation: str, lane: Lane) -> float:
+        """Like `try_take`. Raises `BudgetAway` where the count is kept elsewhere and cannot be reached."""
+        return self.try_take(operation, lane)
+
+    async def settle(self) -> None:
+        """Write down what must not be forgotten (penalties), where the count is kept elsewhere."""
 
     def try_take(self, operation: str, lane: Lane) -> float:
         """Take one call: 0 = granted, else seconds until it is worth asking again.
 
-        Only `Lane.DEADLINE` may use the reserve. Raises `KeyError` for an operation without a budget.
+        Only `Lane.DEADLINE` may use the reserve; who is told to wait goes before lower lanes. Raises `KeyError` for an
+        operation without a budget.
         """
-        bucket, now = self._bucket(operation), self._now()
-        wait = bucket.wait(now, lane)
+        wait = self.ask(operation, lane)
         if wait <= 0:
+            bucket, now = self.bucket(operation), self._now()
             bucket.take(now)
+            bucket.made(lane, now)
+        return wait
+
+    def ask(self, operation: str, lane: Lane) -> float:
+        """Seconds that a call would have to wait; one that has to has the next turn of its lane."""
+        bucket, now = self.bucket(operation), self._now()
+        wait = max(bucket.wait(now, lane), self._all.until - now)
+        if wait <= 0:
             return 0.0
-        return math.ceil(wait * 1000) / 1000
+        wait = math.ceil(wait * 1000) / 1000
+        bucket.refused(lane, now, wait)
+        return wait
 
     def available(self, operation: str, lane: Lane) -> int:
         """Calls that this lane could make at once. Raises `KeyError` for an operation without a budget."""
-        return self._bucket(operation).available(self._now(), lane)
+        bucket, now = self.bucket(operation), self._now()
+        return 0 if self._all.until > now else bucket.available(now, lane)
+
+    def penalised_until(self, operation: str) -> float:
+        """Instant (seconds since 1970) until which nothing is granted; in the past when something is."""
+        return max(self.bucket(operation).penalty.until, self._all.until)
 
     def penalise(self, operation: str, seconds: float) -> None:
-        """Grant nothing for `seconds` (capped at six hours): the outside said 429 or asked to wait."""
-        bucket, now = self._bucket(operation), self._now()
-        bucket.blocked_until = max(bucket.blocked_until, now + min(max(seconds, 0.0), LONGEST_PENALTY))
+        """Grant nothing for `seconds` (capped at six hours): the outside asked to wait.
+
+        Where the quota is shared the whole credential waits.
+        """
+        penalty = self._all if self._shared_quota else self.bucket(operation).penalty
+        penalty.extend(self._now(), seconds)
+
+    def refused(self, operation: str, seconds: float | None, *, everything: bool = False) -> None:
+        """The outside said 429. `seconds` None = without a hint: the wait doubles with each, up to ten minutes.
+
+        `everything`: all operations are meant, whatever the quota. Afterwards calls begin one by one.
+        """
+        bucket, now = self.bucket(operation), self._now()
+        wide = everything or self._shared_quota
+        penalty = self._all if wide else bucket.penalty
+        penalty.extend(now, penalty.guess(now) if seconds is None else seconds)
+        if penalty.until > now:
+            for each in self._buckets.values() if wide else (bucket,):
+                self._restrain(each)
+
+    def answered(self, operation: str) -> None:
+        """The outside took a call: refusals are counted from the beginning again."""
+        self.bucket(operation).penalty.strikes = self._all.strikes = 0
+
+    def _restrain(self, bucket: Bucket) -> None:
+        bucket.slow_start(max(bucket.penalty.until, self._all.until))
 
     def export_state(self) -> dict[str, Any]:
         """State as JSON-able data (instants as seconds since 1970)."""
-        return {name: bucket.export() for name, bucket in self._buckets.items()}
+        state: dict[str, Any] = {name: bucket.export() for name, bucket in self._buckets.items()}
+        if self._all.until > self._now() or self._all.strikes:
+            state[EVERYTHING] = self._all.export()
+        return state
 
     def import_state(self, state: Mapping[str, Any]) -> tuple[str, ...]:
-        """Continue where the last holder of the lease stopped. Unknown operations are ignored.
+        """Continue where another process stopped. Unknown operations are ignored.
 
         Returns the operations whose state could not be read: they start with an empty bucket, which errs on the
         side of calling too little, and is no reason to stop a connection.
         """
         now, unreadable = self._now(), []
-        for name, bucket in self._buckets.items():
+        for name in [EVERYTHING, *self._declared]:
             if name not in state:
                 continue
             try:
-                bucket.restore(state[name], now)
-            except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-                bucket.tokens, bucket.at = 0.0, now
+                if name == EVERYTHING:
+                    self._all.restore(state[name], now)
+                else:
+                    self.bucket(name).restore(state[name], now, self._all.until)
+            except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+                if name != EVERYTHING:
+                    self.bucket(name).tokens, self.bucket(name).at = 0.0, now
                 unreadable.append(name)
         return tuple(unreadable)
-
-    def _bucket(self, operation: str) -> _Bucket:
-        try:
-            return self._buckets[operation]
-        except KeyError:
-            raise KeyError(f"operation {operation!r} has no call budget") from None
-
-
-class _Bucket:
-    def __init__(self, budget: Budget, calls_per_hour: int | None, now: float) -> None:
-        self.calls, self.per = budget.calls, float(budget.per_seconds)
-        if calls_per_hour is not None and calls_per_hour != budget.calls * 3600 // budget.per_seconds:
-            self.calls, self.per = max(calls_per_hour, 0), 3600.0
-        self.burst = min(budget.burst, self.calls)
-        self.reserve = min(budget.deadline_reserve, max(self.burst - 1, 0))
-        self.tokens, self.at = float(self.burst), now
-        self.blocked_until = 0.0
-        self.grants: list[list[float]] = []
-        """`[latest stamp, count, first stamp]` of groups of grants inside the window, oldest first."""
-
-    def wait(self, now: float, lane: Lane) -> float:
-        if self.calls == 0:
-            return 3600.0
-        self._refill(now)
-        kept = 0 if lane is Lane.DEADLINE else self.reserve
-        missing = 1 + kept - self.tokens
-        by_tokens = missing * self.per / self.calls if missing > _TINY else 0.0
-        return max(by_tokens, self._window_wait(now, kept), self.blocked_until - now, 0.0)
-
-    def take(self, now: float) -> None:
-        self.tokens = max(self.tokens - 1, 0.0)
-        last = self.grants[-1] if self.grants else None
-        if last is not None and now - last[2] < self.per / _GROUPS:
-            last[0], last[1] = max(now, last[0]), last[1] + 1
-        else:
-            self.grants.append([max(now, last[0]) if last else now, 1, now])
-
-    def available(self, now: float, lane: Lane) -> int:
-        if self.calls == 0 or self.blocked_until > now:
-            return 0
-        self._refill(now)
-        kept = 0 if lane is Lane.DEADLINE else self.reserve
-        used = sum(count for _, count, _ in self.grants)
-        return max(int(min(self.tokens + _TINY, self.calls - used) - kept), 0)
-
-    def _refill(self, now: float) -> None:
-        self.tokens = min(self.tokens + max(now - self.at, 0.0) * self.calls / self.per, float(self.burst))
-        self.at = max(now, self.at)
-        while self.grants and self.grants[0][0] <= now - self.per:
-            self.grants.pop(0)
-
-    def _window_wait(self, now: float, kept: int) -> float:
-        over = sum(count for _, count, _ in self.grants) + 1 + kept - self.calls
-        for stamp, count, _ in self.grants:
-            if over <= 0:
-                break
-            over -= int(count)
-            if over <= 0:
-                return stamp + self.per - now
-        return 0.0
-
-    def export(self) -> dict[str, Any]:
-        return {
-            "tokens": round(self.tokens, 6),
-            "at": self.at,
-            "blocked_until": self.blocked_until,
-            "grants": [list(group) for group in self.grants],
-        }
-
-    def restore(self, state: Mapping[str, Any], now: float) -> None:
-        tokens, at, blocked = float(state["tokens"]), float(state["at"]), float(state["blocked_until"])
-        grants = [[min(float(a), now), int(n), min(float(b), now)] for a, n, b in state["grants"]]
-        if not all(map(math.isfinite, (tokens, at, blocked))):
-            raise ValueError("not finite")
-        self.tokens, self.at = min(max(tokens, 0.0), float(self.burst)), min(at, now)
-        self.blocked_until = min(blocked, now + LONGEST_PENALTY)
-        self.grants = sorted(grants)

@@ -12,15 +12,19 @@ from structlog.typing import FilteringBoundLogger
 from connector_kit.http import Ambiguous, Answer, BadAnswer, Call, CallError, NotSent
 from hub_common.clock import Clock
 from hub_common.http.breaker import Breaker, BreakerRules, RetryBudget
-from hub_common.http.budget import CallBudget
+from hub_common.http.budget import BudgetAway, CallBudget
 from hub_common.http.encode import Unsendable, check_shape, encode_json, join_url
 from hub_common.http.factory import ConnectFailed, Forbidden, HttpSender, Prepared
 from hub_common.http.guard import AddressPolicy, AddressRefused, check_url
 
 Observe = Callable[[str, str, str, float], None]
 """`(connector, operation, status_class, seconds)`; `Metrics.observe_call` fits."""
-DEFAULT_PENALTY = 30.0
-"""Seconds without calls after a 429 that does not say how long."""
+UNDECLARED_WAIT = 30.0
+"""Seconds until an operation without a budget is worth another try: a new version of the connector may declare it."""
+AWAY_WAIT = 5.0
+"""Seconds until the count is asked for again while it cannot be reached."""
+ADDRESS_LIMITED = 1015
+"""Cloudflare's code for too many calls from our address: waiting with one operation only would not end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class GuardedCaller:
         retries: RetryBudget | None = None,
         rules: BreakerRules | None = None,
         observe: Observe = _observe_nothing,
+        operation_prefix: str = "",
     ) -> None:
         self._connection = connection
         self._sender, self._policy, self._budget, self._clock = sender, policy, budget, clock
@@ -63,6 +68,7 @@ class GuardedCaller:
         self._jitter, self._rules = jitter, rules
         self._retries = retries or RetryBudget()
         self._observe = observe
+        self._prefix = operation_prefix
         self._breakers: dict[str, Breaker] = {}
 
     def breaker(self, operation: str) -> Breaker:
@@ -75,12 +81,12 @@ class GuardedCaller:
         """See `HttpCaller.call`. Raises `NotSent`, `Ambiguous` or `BadAnswer`, nothing else of its own."""
         prepared = self._prepare(call)
         breaker = self.breaker(call.operation)
-        self._admit(call, breaker)
+        await self._admit(call, breaker)
         started = self._clock.monotonic()
         told = False
         try:
             answer = await self._attempt(call, prepared)
-            self._learn(call, breaker, answer)
+            penalised = self._learn(call, breaker, answer)
             told = True
         except CallError as error:
             if isinstance(error, ConnectFailed | Ambiguous | BadAnswer):
@@ -92,6 +98,8 @@ class GuardedCaller:
             if not told:
                 breaker.release()
         self._record(call, prepared, f"{answer.status // 100}xx", started, status=answer.status)
+        if penalised:
+            await self._budget.settle()
         return answer
 
     def _prepare(self, call: Call) -> Prepared:
@@ -110,21 +118,29 @@ class GuardedCaller:
         self._observe(self._connection.connector, call.operation, "not_sent", 0.0)
         raise NotSent(reason)
 
-    def _admit(self, call: Call, breaker: Breaker) -> None:
+    async def _admit(self, call: Call, breaker: Breaker) -> None:
         """Breaker before budget: calls that will not be made must not use up what is allowed."""
         wait, reason = breaker.admit(), "circuit breaker is open"
         if wait <= 0:
             try:
-                wait = self._budget.try_take(call.operation, call.lane)
-                reason = "call budget is used up"
-            except KeyError:
-                wait, reason = DEFAULT_PENALTY, "operation has no call budget in the manifest"
+                wait, reason = await self._ask_budget(call)
+            except BaseException:
+                breaker.release()
+                raise
             if wait <= 0:
                 return
             breaker.release()
         self._observe(self._connection.connector, call.operation, "not_sent", 0.0)
         self._log.info("http_call_held", operation=call.operation, lane=call.lane.name, cause=reason, retry_after=wait)
         raise NotSent(f"{call.operation}: {reason}", retry_after=wait)
+
+    async def _ask_budget(self, call: Call) -> tuple[float, str]:
+        try:
+            return await self._budget.take(self._prefix + call.operation, call.lane), "call budget is used up"
+        except KeyError:
+            return UNDECLARED_WAIT, "operation has no call budget in the manifest"
+        except BudgetAway:
+            return AWAY_WAIT, "call budget cannot be counted"
 
     async def _attempt(self, call: Call, prepared: Prepared) -> Answer:
         self._retries.called()
@@ -138,17 +154,22 @@ class GuardedCaller:
             self._log.info("http_call_repeated", operation=call.operation, cause=str(error))
         return await self._sender.send(prepared, total=left)
 
-    def _learn(self, call: Call, breaker: Breaker, answer: Answer) -> None:
+    def _learn(self, call: Call, breaker: Breaker, answer: Answer) -> bool:
+        """Take in what the status says; True when other processes must be told."""
+        operation = self._prefix + call.operation
         wait = retry_after(answer, self._clock) if answer.status in (429, 503) else None
         if answer.status == 429:
             breaker.release()
-            wait = DEFAULT_PENALTY if wait is None else wait
-        elif answer.status >= 500:
+            self._budget.refused(operation, wait, everything=_address_limited(answer))
+            return True
+        if answer.status >= 500:
             breaker.failure()
         else:
             breaker.success()
+            self._budget.answered(operation)
         if wait is not None:
-            self._budget.penalise(call.operation, wait)
+            self._budget.penalise(operation, wait)
+        return wait is not None
 
     def _record(
         self, call: Call, prepared: Prepared, status_class: str, started: float, *, status: int = 0, cause: str = ""
@@ -183,6 +204,13 @@ def retry_after(answer: Answer, clock: Clock) -> float | None:
         aware = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
         seconds = (aware - clock.now()).total_seconds()
     return None if seconds is None else max(seconds, 0.0)
+
+
+def _address_limited(answer: Answer) -> bool:
+    try:
+        return bool(answer.json().get("error_code") == ADDRESS_LIMITED)
+    except (BadAnswer, AttributeError, ValueError, OverflowError, RecursionError):
+        return False
 
 
 def _class_of(error: CallError) -> str:

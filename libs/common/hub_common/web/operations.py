@@ -18,6 +18,8 @@ from hub_common.dead_letters import discard, redrive
 from hub_common.effects import store
 from hub_common.effects.model import EffectState
 from hub_common.effects.probing import Verdict, settle
+from hub_common.http.budget import BudgetAway
+from hub_common.http.budget_forecast import Verdict as BudgetVerdict
 from hub_common.parked import resume
 from hub_common.web.auth import Operator, Role, operator
 from hub_common.web.problems import Problem
@@ -82,6 +84,7 @@ def operations_router(runtime: Runtime) -> APIRouter:
     _dead_letters(router, runtime)
     _effects(router, runtime)
     _parked(router, runtime)
+    _budgets(router, runtime)
     return router
 
 
@@ -181,3 +184,16 @@ def _parked(router: APIRouter, runtime: Runtime) -> None:
         if not rows:
             raise Problem("parked-unknown", "Nothing is parked under this id", 404, f"No open item {parked_id}.")
         return {"parked_id": parked_id, "resolution": body.resolution}
+
+
+def _budgets(router: APIRouter, runtime: Runtime) -> None:
+    @router.get("/budgets")
+    async def list_budgets(
+        connector: str | None = None, verdict: BudgetVerdict | None = None, limit: Limit = 100
+    ) -> dict[str, Any]:
+        try:
+            lines = await runtime.board.all_lines(connector=connector)
+        except BudgetAway:
+            raise Problem("budgets-away", "Budgets cannot be read", 503, "The database does not answer.") from None
+        chosen = [line.view() for line in lines if verdict in (None, line.forecast.verdict)]
+        return {"service": runtime.spec.name, "items": chosen[:limit], "total": len(chosen)}

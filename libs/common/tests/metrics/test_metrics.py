@@ -23,6 +23,10 @@ def test_names_are_those_that_dashboards_know() -> None:
         "hub_http_calls_total",
         "hub_http_call_seconds_bucket",
         "hub_budget_tokens",
+        "hub_call_budget_used_ratio",
+        "hub_call_budget_left",
+        "hub_call_budget_forecast_ratio",
+        "hub_call_budget_penalised_seconds",
         "hub_lease_held",
     }
 

@@ -220,6 +220,10 @@ class PriceItem(Posted):
     """Only for this sales channel; without it, for all."""
     price: PostedMoney
     discount_price: PostedMoney | None = None
+    discount_from: When | None = None
+    """First instant of the discount; without it, at once."""
+    discount_until: When | None = None
+    """First instant after the discount; without it, until another price is stated."""
 
     @model_validator(mode="after")
     def _discount_is_lower(self) -> PriceItem:
@@ -228,6 +232,10 @@ class PriceItem(Posted):
             raise ValueError("discount_price: must be in the currency of price")
         if discount is not None and discount.amount >= self.price.amount:
             raise ValueError("discount_price: must be lower than price")
+        if discount is None and (self.discount_from or self.discount_until):
+            raise ValueError("discount_price: is required with discount_from or discount_until")
+        if self.discount_from and self.discount_until and self.discount_from >= self.discount_until:
+            raise ValueError("discount_until: must be after discount_from")
         return self
 
 
@@ -241,7 +249,10 @@ class PricePost(Posted):
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> PricePost:
-        _refuse_contradictions(((item.sku, item.channel), (item.price, item.discount_price)) for item in self.items)
+        _refuse_contradictions(
+            ((item.sku, item.channel), (item.price, item.discount_price, item.discount_from, item.discount_until))
+            for item in self.items
+        )
         return self
 
 

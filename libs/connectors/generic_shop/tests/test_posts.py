@@ -230,6 +230,19 @@ def test_a_discount_is_lower_and_in_the_same_currency(discount: dict[str, str]) 
     assert "discount_price" in refused("price.changed", items=[item])["#/items/0"]
 
 
+@pytest.mark.parametrize(
+    ("dates", "field"),
+    [
+        ({"discount_price": None, "discount_until": "2026-11-30T00:00:00Z"}, "discount_price"),
+        ({"discount_from": "2026-11-30T00:00:00Z", "discount_until": "2026-11-30T01:00:00+01:00"}, "discount_until"),
+    ],
+)
+def test_dates_belong_to_a_discount_and_are_in_order(dates: dict[str, Any], field: str) -> None:
+    money = {"amount": "20.00", "currency": "EUR"}
+    item = {"sku": "A", "price": money, "discount_price": {**money, "amount": "9"}, **dates}
+    assert field in refused("price.changed", items=[item])["#/items/0"]
+
+
 def test_saying_the_same_twice_in_one_post_is_harmless() -> None:
     item = {"sku": "A", "quantity": 1}
     assert parse_post("stock.changed", {"items": [item, item, {**item, "warehouse": "W"}], "reported_at": AT})

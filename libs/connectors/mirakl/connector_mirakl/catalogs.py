@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from connector_kit.capabilities import MarketplaceCarrier, Now, RefundReason, Verification
+from connector_kit.capabilities import MarketplaceCarrier, RefundReason, Verification
 from connector_kit.http import BadAnswer, CallError
 from connector_mirakl.client import MiraklClient, Unavailable
-from connector_mirakl.operator_setup import Daily
 from connector_mirakl.settings import MiraklSettings
 from connector_mirakl.wire import Json, objects, text
 
@@ -22,16 +21,13 @@ KINDS = {
 class Catalogs:
     """Capabilities `carriers` and `reasons`, and the check of the credentials, of one connection."""
 
-    def __init__(self, client: MiraklClient, settings: MiraklSettings, clock: Now) -> None:
+    def __init__(self, client: MiraklClient, settings: MiraklSettings) -> None:
         self._client = client
         self._settings = settings
-        self._carriers = Daily(clock, self._read_carriers)
 
     async def list_carriers(self) -> list[MarketplaceCarrier]:
-        """SH21, kept for a day, because Mirakl allows one reading a day. Raises `CallError`."""
-        return await self._carriers.get()
-
-    async def _read_carriers(self) -> list[MarketplaceCarrier]:
+        """SH21. Raises `CallError`. Mirakl allows one reading a day, and who asks keeps it for that long: a second
+        cache here would hide from them that the list could not be read."""
         told = await self._client.read_object("list_carriers", "/api/shipping/carriers")
         return [_carrier(item) for item in _listed(told, "carriers") if text(item.get("code"))]
 

@@ -29,7 +29,7 @@ class MiraklConnection(OrderSide, AftersalesSide, OfferSide):
 
     def __init__(self, context: ConnectionContext, manifest: Manifest = MANIFEST) -> None:
         parts = parts_of(context, manifest)
-        self._catalogs = Catalogs(parts.client, parts.settings, context.clock)
+        self._catalogs = Catalogs(parts.client, parts.settings)
         self._start_order_side(parts)
         self._start_aftersales_side(parts)
         self._start_offer_side(parts)

@@ -155,13 +155,6 @@ async def test_a_document_is_named_by_its_number(stage: Stage) -> None:
     assert stage.http.calls == []
 
 
-async def test_carriers_are_read_once_a_day(stage: Stage) -> None:
-    for hours in (0, 23, 1):
-        stage.clock.pass_seconds(hours * 3600)
-        assert await stage.connection.list_carriers()
-    assert len(stage.http.made("list_carriers")) == 2
-
-
 @pytest.mark.parametrize("operation", ["list_carriers", "list_reasons"])
 async def test_a_failed_listing_raises_and_is_never_an_empty_list(stage: Stage, operation: str) -> None:
     read = getattr(stage.connection, operation)
