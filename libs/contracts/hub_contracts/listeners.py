@@ -47,8 +47,8 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     topics.SHIPMENTS: ("reconciliation", CONSOLE),
     topics.REFUNDS: ("reconciliation", CONSOLE),
     topics.STOCK: ("order-acceptance", "order-router", "catalog-feed", "reconciliation", CONSOLE),
-    topics.CATALOG: (CONSOLE,),
-    topics.MESSAGES: (CONSOLE,),
+    topics.CATALOG: ("reconciliation", CONSOLE),
+    topics.MESSAGES: ("reconciliation", CONSOLE),
     topics.RECONCILIATIONS: ("order-ingest", "stock-sync", CONSOLE),
 }
 """Topic to the services that listen to it. Also the list of consumers that an access list of the broker must allow."""
