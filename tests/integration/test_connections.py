@@ -121,8 +121,15 @@ async def _say_it_all_the_same(hub: Hub, connection_id: str, production: str) ->
     """Put a connection on the topic that routes to the production shop, as no registry would: data gone wrong."""
     conn = await asyncpg.connect(hub.cluster.dsn("order-router"))
     try:
-        row = await conn.fetchrow("SELECT version, body FROM connections WHERE connection_id = $1", UUID(connection_id))
-        assert row is not None
+        last = hub.registry.get(f"/v1/connections/{connection_id}")["version"]
+        row = None
+        deadline = time.monotonic() + WAIT_SECONDS
+        while row is None or row["version"] < last:
+            assert time.monotonic() < deadline, "order-router has heard of the connection's last change"
+            row = await conn.fetchrow(
+                "SELECT version, body FROM connections WHERE connection_id = $1", UUID(connection_id)
+            )
+            await asyncio.sleep(0.05)
         data = ConnectionChanged.model_validate_json(row["body"])
         wrong = RoutingRule(name="wrong world", shop_connection_id=UUID(production))
         data = data.model_copy(update={"settings": data.settings.model_copy(update={"routing": (wrong,)})})

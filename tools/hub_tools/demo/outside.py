@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_tools.run.api import Api
 
-ONCE = {"accept", "refuse", "create_order", "cancel_order"}
+ONCE = {"accept", "refuse", "create_order", "cancel_order", "invoice"}
 """Kinds that may happen once per reference."""
 SHIPPED = {"SHIPPED", "RECEIVED", "CLOSED", "TO_COLLECT", "REFUNDED", "REFUNDING"}
 REFUSED = {"REFUSED", "CANCELED"}

@@ -63,7 +63,7 @@ def build_setting(cluster: Cluster, *, shop_script: dict[str, Any]) -> Setting:
         "mirakl",
         label="Pixmania on Mirakl (simulated)",
         base_url=f"{sandbox}/mirakl",
-        connector_settings={},
+        connector_settings={"operator_profile": "pixmania"},
         api_key="mirakl-sandbox-key",
         settings={"sku": {"link_mode": "linked"}, "acceptance": {"when_conditions_fail": "hold"}},
         shop=shop,
@@ -82,6 +82,7 @@ def _shop(cluster: Cluster, registry: Api, sandbox: str, script: dict[str, Any])
             "environment": "sandbox",
             "connector_settings": {
                 "webhook_url": f"{sandbox}/generic_shop/shops/{SHOP_NAME}/webhook",
+                "invoice_url": f"{sandbox}/generic_shop/shops/{SHOP_NAME}/invoice",
                 "delivery": "webhook",
             },
             "credentials": {"webhook_secret": WEBHOOK_SECRET},

@@ -90,7 +90,7 @@ MANIFEST = Manifest(
         ),
         Budget(operation=CANCEL_ORDER, calls=36_000, per_seconds=3_600, burst=50, owner="shop-gateway", source=_OURS),
         Budget(
-            operation=FETCH_INVOICE, calls=3_600, per_seconds=3_600, burst=20, owner="shipment-notifier", source=_OURS
+            operation=FETCH_INVOICE, calls=36_000, per_seconds=3_600, burst=50, owner="shipment-notifier", source=_OURS
         ),
         Budget(operation=VERIFY, calls=60, per_seconds=3_600, burst=5, owner="connection-registry", source=_OURS),
     ),
