@@ -9,8 +9,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from message_service.main import SPEC
-from message_service.reading import ThreadReader, Upkeep
 from pydantic import SecretStr
 
 from connector_kit.capabilities import SandboxOptions
@@ -29,6 +27,8 @@ from hub_contracts.connections import (
     MessageSettings,
 )
 from hub_contracts.orders import Environment, OrderReceived, OrderSnapshot
+from message_service.main import SPEC
+from message_service.reading import ThreadReader, Upkeep
 
 CONNECTION = UUID(int=41)
 HOURS = 3600

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hub_contracts.messages import Sender
 from message_service.domain import (
     Said,
     UnknownPlaceholder,
@@ -15,8 +17,6 @@ from message_service.domain import (
     fill,
     waiting_of,
 )
-
-from hub_contracts.messages import Sender
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)

@@ -6,12 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from message_service.tables import METADATA
 
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState, HubSettings, MessageSettings
 from hub_contracts.messages import MessageReceived, MessageRejected, MessageSent
 from hub_contracts.work import WorkParked, WorkResumed
+from message_service.tables import METADATA
 
 from .conftest import HOURS, Stage, of
 
