@@ -55,6 +55,8 @@ async def take_prices(tx: Tx, stored: StoredPost, shop: Connection, post: PriceP
                 channel=channel or None,
                 price=Money(amount=item.price.amount, currency=item.price.currency),
                 discount_price=Money(amount=discount.amount, currency=discount.currency) if discount else None,
+                discount_from=item.discount_from,
+                discount_until=item.discount_until,
                 reported_at=post.reported_at,
             )
             tx.emit(event, key=level_key(shop, sku), cause=cause)

@@ -69,6 +69,17 @@ async def test_prices_are_exact_and_only_newer_ones_count(stage: Stage) -> None:
     assert str(events[1].discount_price.amount) == "17.05"
 
 
+async def test_a_discount_may_have_dates_and_a_price_a_channel(stage: Stage) -> None:
+    money = {"amount": "19.90", "currency": "EUR"}
+    item = {"sku": "A", "channel": "X", "price": money, "discount_price": {**money, "amount": "9.90"}}
+    item |= {"discount_from": "2026-11-27T00:00:00+01:00", "discount_until": "2026-11-30T00:00:00+01:00"}
+    await stage.post("prices", {"items": [item], "reported_at": stage.at(-10)})
+    told = (await stage.told("price.reported.v1"))[0]
+    assert told.channel == "X"
+    assert told.discount_from.isoformat() == "2026-11-26T23:00:00+00:00"
+    assert told.discount_until.isoformat() == "2026-11-29T23:00:00+00:00"
+
+
 async def test_a_number_with_decimals_in_json_keeps_its_cents(stage: Stage) -> None:
     body = b'{"items":[{"sku":"A","price":{"amount":1234567.01,"currency":"EUR"}}],"reported_at":"%s"}'
     answer = await stage.post("prices", body.replace(b"%s", stage.at().encode()))

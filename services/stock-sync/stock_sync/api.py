@@ -36,7 +36,7 @@ FIRST = UUID(int=0)
 
 
 def routers(runtime: Runtime) -> list[APIRouter]:
-    """Routes below `/v1/offers` and `/v1/stock`."""
+    """Routes below `/v1/offers`, `/v1/connections` and `/v1/stock`."""
     router = APIRouter(prefix="/v1", tags=["stock"])
     _reading(router, runtime)
     _acting(router, runtime)
@@ -62,8 +62,9 @@ def _reading(router: APIRouter, runtime: Runtime) -> None:
         return {"items": [summary(offer) for offer in found], "next": found[-1].key if len(found) == limit else None}
 
     @router.get("/offers/{connection_id}/{offer_sku:path}")
+    @router.get("/connections/{connection_id}/offers/{offer_sku:path}")
     async def show_offer(connection_id: UUID, offer_sku: str) -> dict[str, Any]:
-        """One offer with its calculation explained."""
+        """One offer with its calculation explained, its full set of prices and what the marketplace shows of it."""
         async with runtime.pool.acquire() as conn:
             row = await conn.fetchrow(
                 "SELECT * FROM offers WHERE connection_id = $1 AND offer_sku = $2", connection_id, offer_sku
@@ -71,7 +72,8 @@ def _reading(router: APIRouter, runtime: Runtime) -> None:
             if row is None:
                 raise _unknown()
             known = await load_connections(conn, [connection_id])  # type: ignore[arg-type]  # a pool's proxy
-            return await explain(conn, offer_of(row), known.get(connection_id))  # type: ignore[arg-type]
+            now = runtime.clock.now()
+            return await explain(conn, offer_of(row), known.get(connection_id), now)  # type: ignore[arg-type]
 
 
 def _acting(router: APIRouter, runtime: Runtime) -> None:

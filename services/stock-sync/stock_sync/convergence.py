@@ -7,6 +7,8 @@ SKUs it touches, and calls `advance`, which brings the offers of these SKUs to w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from hub_common.connections import Connection, load_connections
@@ -19,6 +21,7 @@ from hub_contracts.ids import parked_id_for
 from hub_contracts.stock import OfferChanged
 from stock_sync import pushing, store, store_accounts, store_offers
 from stock_sync.domain import EMPTY_SHELF, Figures, Shelf, calculate, withdrawn
+from stock_sync.prices import PriceTerms, full_price, unsound
 from stock_sync.serving import Account, Pair, Served, Serving, Sku, serve
 from stock_sync.store_offers import Offer
 
@@ -126,23 +129,27 @@ async def advance(tx: Tx, touched: Mapping[Sku, Cause], *, orders: Collection[UU
             continue
         cause = touched[offer.sku]
         shelf = shelves.get(offer.sku, EMPTY_SHELF)
-        figures = _figures(offer, shelf, connection)
+        figures = _figures(offer, shelf, connection, channels[offer.connection_id].terms, tx.now)
         if figures.price_invalid and not offer.price_invalid:
             bad_prices.append(_bad_price(offer, cause))
         elif offer.price_invalid and not figures.price_invalid:
             good_prices.append(parked_id_for(tx.service, "offer", offer.key, BAD_PRICE))
-        told = _tell(tx, offer, figures, shelf, connection, cause)
-        if pushing.plan(tx, offer, channels[offer.connection_id], cause) or told:
+        told, due_before = _tell(tx, offer, figures, shelf, connection, cause), offer.price_due_at
+        lives = figures.price is not None and offer.serving != Serving.WITHDRAWN
+        offer.price_due_at = figures.price.next_change() if lives and figures.price else None
+        if pushing.plan(tx, offer, channels[offer.connection_id], cause) or told or offer.price_due_at != due_before:
             changed.append(offer)
     await store_offers.save_figures(tx.conn, changed)
     await park(tx, bad_prices)
     await resume(tx, good_prices, resolution="the shop stated a price that can be sent")
 
 
-def _figures(offer: Offer, shelf: Shelf, connection: Connection) -> Figures:
+def _figures(offer: Offer, shelf: Shelf, connection: Connection, terms: PriceTerms, now: datetime) -> Figures:
     if offer.serving == Serving.WITHDRAWN:
         return withdrawn(offer.figures)
-    return calculate(shelf, connection.data.settings.stock)
+    found = calculate(shelf, connection.data.settings.stock)
+    price = full_price(shelf.price, shelf.channels, terms, offer.planned, now)
+    return replace(found, price=price, price_invalid=found.price_invalid or unsound(shelf.channels, terms.channels))
 
 
 def _tell(tx: Tx, offer: Offer, figures: Figures, shelf: Shelf, connection: Connection, cause: Cause) -> bool:

@@ -6,13 +6,14 @@ retrace, so every figure here is kept with what it was made of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 
 from hub_contracts.connections import StockSettings
 from hub_contracts.status import OPEN, OrderStatus
+from stock_sync.prices import Price
 
 
 class Claim(StrEnum):
@@ -38,30 +39,6 @@ def claim_of(status: OrderStatus) -> Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What an offer costs, taxes included. `discount` is only set when it is one."""
-
-    amount: Decimal
-    discount: Decimal | None
-    currency: str
-
-    @property
-    def paid(self) -> Decimal:
-        """What a buyer pays for one unit."""
-        return self.amount if self.discount is None else self.discount
-
-
-def sound_price(amount: Decimal, discount: Decimal | None, currency: str) -> Price | None:
-    """The price as it may be sent; None for one that would give the goods away.
-
-    A discount that is not above 0 and below the price is none (marketplaces refuse it), so the price alone counts.
-    """
-    if amount <= 0:
-        return None
-    return Price(amount, discount if discount is not None and 0 < discount < amount else None, currency)
-
-
-@dataclass(frozen=True, slots=True)
 class Shelf:
     """What is known of one shop SKU. `on_hand` is None until the shop has stated it."""
 
@@ -71,6 +48,8 @@ class Shelf:
     price: Price | None = None
     price_invalid: bool = False
     priced_at: datetime | None = None
+    channels: Mapping[str, Price | None] = field(default_factory=dict)
+    """Prices that the shop states for one channel; None for one that may not be sent."""
 
 
 EMPTY_SHELF = Shelf()

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from connector_kit.capabilities import SetsPrices, SetsStock
 from connector_kit.outcome import Outcome, ProbeResult
 from connector_kit.requests import SetPrice, SetStock
+from hub_common.connections import load_connections
 from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
 from hub_common.parked import Park, park, resume
 from hub_common.tx import Tx
+from hub_contracts.base import Money
 from hub_contracts.ids import parked_id_for
 from hub_contracts.stock import OfferPushed, OfferRejected
 from stock_sync import store_offers
 from stock_sync.domain import says_missing
+from stock_sync.pushing import price_of
+from stock_sync.reading import check_after
+from stock_sync.reports import Refusal, refusal
 from stock_sync.serving import Pair
 from stock_sync.store_offers import Offer
+from stock_sync.terms import profile_of
 
 REJECTED = "offer_rejected"
 MISSING = "offer_missing"
@@ -53,17 +59,22 @@ def pair_of(effect: Effect) -> Pair:
 async def settled(tx: Tx, ended: Sequence[Settled]) -> None:
     """Note what the marketplace took or refused, tell it, and let a person know what needs one."""
     offers = await store_offers.offers_by_pair(tx.conn, {pair_of(each.effect) for each in ended})
+    connections = await load_connections(tx.conn, {each.effect.connection_id for each in ended})
     parks: list[Park] = []
     taken: list[Offer] = []
     for each in ended:
         offer = offers.get(pair_of(each.effect))
-        _tell(tx, each)
+        said = refusal(each.reason, each.answer, profile_of(connections.get(each.effect.connection_id)))
+        _tell(tx, each, said)
         if each.state is EffectState.REJECTED:
-            parks.append(_park(each))
+            parks.append(_park(each, said))
         if offer is None:
             continue
         had_trouble = bool(offer.quantity_rejected or offer.price_rejected)
         _note(tx, offer, each)
+        wait = check_after(connections.get(offer.connection_id)) if each.state is EffectState.DONE else None
+        if wait is not None:
+            offer.check_at, offer.drift_seen = tx.now + wait, 0
         if had_trouble and not (offer.quantity_rejected or offer.price_rejected):
             taken.append(offer)
     await store_offers.save_pushes(tx.conn, list(offers.values()))
@@ -83,13 +94,12 @@ def _note(tx: Tx, offer: Offer, each: Settled) -> None:
         return
     offer.price_rejected = refused
     if done:
-        request = SetPrice.model_validate(each.effect.request)
-        offer.pushed_price, offer.pushed_currency = request.price.amount, request.price.currency
-        offer.pushed_discount = request.discount_price.amount if request.discount_price else None
+        offer.take_pushed(price_of(SetPrice.model_validate(each.effect.request)))
+        offer.price_left_out = ", ".join(map(str, each.answer.get("left_out") or ()))[:300] or None
         offer.price_pushed_at = tx.now
 
 
-def _tell(tx: Tx, each: Settled) -> None:
+def _tell(tx: Tx, each: Settled, said: Refusal) -> None:
     effect = each.effect
     connection_id, offer_sku = pair_of(effect)
     reference = each.answer.get("import_id")
@@ -99,24 +109,24 @@ def _tell(tx: Tx, each: Settled) -> None:
             connection_id=connection_id,
             offer_sku=offer_sku,
             effect_id=effect.effect_id,
-            reason=each.reason[:500],
+            reason=said.reason,
             import_reference=import_reference,
         )
     else:
-        price = SetPrice.model_validate(effect.request) if effect.kind == "set_price" else None
+        sent = price_of(SetPrice.model_validate(effect.request)) if effect.kind == "set_price" else None
         event = OfferPushed(
             connection_id=connection_id,
             offer_sku=offer_sku,
             effect_id=effect.effect_id,
-            quantity=SetStock.model_validate(effect.request).quantity if price is None else None,
-            price=(price.discount_price or price.price) if price else None,
+            quantity=SetStock.model_validate(effect.request).quantity if sent is None else None,
+            price=Money(amount=sent.at(tx.now).paid, currency=sent.currency) if sent else None,
             import_reference=import_reference,
             confirmed_by=each.confirmed_by,
         )
     tx.emit(event, key=f"{connection_id}:{offer_sku}", cause=effect.cause)
 
 
-def _park(each: Settled) -> Park:
+def _park(each: Settled, said: Refusal) -> Park:
     connection_id, offer_sku = pair_of(each.effect)
     cause = MISSING if says_missing(each.reason, each.answer) else REJECTED
     what = "quantity" if each.effect.kind == "set_stock" else "price"
@@ -125,7 +135,7 @@ def _park(each: Settled) -> Park:
         subject_id=f"{connection_id}:{offer_sku}",
         cause=cause,
         detail=f"The marketplace did not take the {what} of offer {offer_sku}: {each.reason[:300]}",
-        next_step=NEXT_STEPS[cause],
+        next_step=said.next_step or NEXT_STEPS[cause],
         event_key=f"{connection_id}:{offer_sku}",
         why=each.effect.cause,
         connection_id=connection_id,

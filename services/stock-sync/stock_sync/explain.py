@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from hub_common.connections import Connection
 from stock_sync import pushing
+from stock_sync.explain_price import frozen, full_set, sent_set, shown
+from stock_sync.prices import NO_TERMS
 from stock_sync.serving import Serving
 from stock_sync.store import Conn
 from stock_sync.store_offers import Offer
+from stock_sync.terms import price_terms
 
 HELD = """
 SELECT r.order_id, o.order_number, o.status, r.line_id, r.connection_id, r.offer_sku, r.quantity, r.since
@@ -27,7 +31,7 @@ SERVING = {
 }
 
 
-async def explain(conn: Conn, offer: Offer, connection: Connection | None) -> dict[str, Any]:
+async def explain(conn: Conn, offer: Offer, connection: Connection | None, now: datetime) -> dict[str, Any]:
     """The whole calculation of one offer, and what became of telling it to the marketplace."""
     stock = await conn.fetch(
         "SELECT warehouse, quantity, reported_at, reported_by FROM shop_stock"
@@ -35,6 +39,10 @@ async def explain(conn: Conn, offer: Offer, connection: Connection | None) -> di
         *offer.sku,
     )
     held = await conn.fetch(HELD, *offer.sku)
+    prices = await conn.fetch(
+        "SELECT * FROM shop_prices WHERE shop_connection_id = $1 AND shop_sku = $2 ORDER BY channel", *offer.sku
+    )
+    terms = price_terms(connection) if connection else NO_TERMS
     rules = connection.data.settings.stock if connection else None
     return {
         **summary(offer),
@@ -48,6 +56,15 @@ async def explain(conn: Conn, offer: Offer, connection: Connection | None) -> di
         },
         "quantity": _quantity(offer, connection),
         "price_sent": _price(offer, connection),
+        "prices": {
+            "stated": full_set(offer, prices, terms, _channel(connection, "price"), now),
+            "sent_or_planned": sent_set(offer.planned),
+            "taken": sent_set(offer.pushed),
+            "changes_by_itself_at": offer.price_due_at,
+            "channels_of_the_marketplace": sorted(terms.channels),
+            "left_out_by_the_marketplace": offer.price_left_out,
+        },
+        "shown": shown(offer),
     }
 
 
@@ -112,4 +129,5 @@ def summary(offer: Offer) -> dict[str, Any]:
         "price": _money(offer.price, offer.currency),
         "discount_price": _money(offer.discount_price, offer.currency),
         "changed_at": offer.changed_at,
+        "frozen": frozen(offer),
     }

@@ -12,9 +12,11 @@ from hub_common.tx import Cause, Tx
 from hub_contracts.connections import ConnectionChanged, SkuLinked
 from hub_contracts.envelope import Event
 from hub_contracts.orders import OrderChanged, OrderReceived, OrderStatusChanged
+from hub_contracts.reconciliations import DifferenceFound
 from hub_contracts.shop_activity import PriceReported, ShopOrderCancelled, ShopOrderCreated, StockReported
 from stock_sync import store, store_accounts
 from stock_sync.convergence import Touched, advance, cover, touch
+from stock_sync.repairs import on_difference_found
 from stock_sync.serving import Account, Pair, Sku, pass_through_pairs
 from stock_sync.store import Statement
 
@@ -152,4 +154,5 @@ ROUTES: Routes = {
     ShopOrderCancelled: on_shop_order,
     SkuLinked: (sku_links.on_sku_linked, on_sku_linked),
     ConnectionChanged: on_connection_changed,
+    DifferenceFound: on_difference_found,
 }

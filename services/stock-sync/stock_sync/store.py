@@ -35,13 +35,16 @@ RETURNING shop_connection_id, shop_sku, warehouse
 
 UPSERT_PRICES = """
 INSERT INTO shop_prices AS p
-    (shop_connection_id, shop_sku, channel, price, discount_price, currency, reported_at)
-SELECT DISTINCT ON (t.shop, t.sku, t.channel) t.shop, t.sku, t.channel, t.price, t.discount, t.currency, t.at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::text[], $7::timestamptz[])
-     WITH ORDINALITY AS t(shop, sku, channel, price, discount, currency, at, ord)
+    (shop_connection_id, shop_sku, channel, price, discount_price, currency, reported_at, discount_from, discount_until)
+SELECT DISTINCT ON (t.shop, t.sku, t.channel)
+    t.shop, t.sku, t.channel, t.price, t.discount, t.currency, t.at, t.since, t.until
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::text[], $7::timestamptz[],
+            $8::timestamptz[], $9::timestamptz[])
+     WITH ORDINALITY AS t(shop, sku, channel, price, discount, currency, at, since, until, ord)
 ORDER BY t.shop, t.sku, t.channel, t.at DESC, t.ord DESC
 ON CONFLICT (shop_connection_id, shop_sku, channel) DO UPDATE SET price = excluded.price,
-    discount_price = excluded.discount_price, currency = excluded.currency, reported_at = excluded.reported_at
+    discount_price = excluded.discount_price, currency = excluded.currency, reported_at = excluded.reported_at,
+    discount_from = excluded.discount_from, discount_until = excluded.discount_until
 WHERE p.reported_at <= excluded.reported_at
 RETURNING shop_connection_id, shop_sku
 """
@@ -175,6 +178,8 @@ async def save_prices(conn: Conn, prices: Sequence[PriceReported]) -> set[Sku]:
         discounts,
         [p.price.currency for p in prices],
         [p.reported_at for p in prices],
+        [p.discount_from for p in prices],
+        [p.discount_until for p in prices],
     )
     return {(row["shop_connection_id"], row["shop_sku"]) for row in rows}
 

@@ -11,6 +11,7 @@ import orjson
 
 from hub_common.connections import Connection
 from stock_sync.serving import Account, Pair, Sku
+from stock_sync.terms import price_terms
 
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -39,7 +40,8 @@ SELECT connection_id, offer_sku FROM reservations WHERE connection_id = ANY($1) 
 def account_of(connection: Connection) -> Account:
     """The account of a connection as it now is."""
     data, settings = connection.data, connection.data.settings
-    rules = (data.state, data.connector, data.credential_ref, *sorted(settings.capabilities_off))
+    channels = sorted(price_terms(connection).channels) if connection.is_marketplace else []
+    rules = (data.state, data.connector, data.credential_ref, *sorted(settings.capabilities_off), *channels)
     return Account(
         connection_id=data.connection_id,
         tenant=connection.tenant,

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import asyncpg
 
-from stock_sync.domain import Figures, Price, Shelf, sound_price
+from stock_sync.domain import Figures, Shelf
+from stock_sync.prices import Price, price_from, sound_price, terms_text
 from stock_sync.serving import Pair, Served, Serving, Sku
 
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -38,8 +39,7 @@ ORDER BY f.connection_id, f.offer_sku FOR UPDATE OF f
 """
 
 SHELVES = """
-SELECT t.shop, t.sku, k.on_hand, k.stated_at, coalesce(r.reserved, 0) AS reserved,
-       p.price, p.discount_price, p.currency, p.reported_at AS priced_at
+SELECT t.shop, t.sku, k.on_hand, k.stated_at, coalesce(r.reserved, 0) AS reserved
 FROM unnest($1::uuid[], $2::text[]) AS t(shop, sku)
 LEFT JOIN LATERAL (
     SELECT sum(quantity)::bigint AS on_hand, max(reported_at) AS stated_at FROM shop_stock
@@ -50,7 +50,11 @@ LEFT JOIN LATERAL (
     JOIN reservations v ON v.connection_id = f.connection_id AND v.offer_sku = f.offer_sku AND v.state = 'held'
     WHERE f.shop_connection_id = t.shop AND f.shop_sku = t.sku
 ) r ON true
-LEFT JOIN shop_prices p ON p.shop_connection_id = t.shop AND p.shop_sku = t.sku AND p.channel = ''
+"""
+
+PRICES = """
+SELECT p.* FROM shop_prices p JOIN unnest($1::uuid[], $2::text[]) AS t(shop, sku)
+  ON p.shop_connection_id = t.shop AND p.shop_sku = t.sku
 """
 
 
@@ -88,6 +92,21 @@ class Offer:
     pushed_currency: str | None
     price_pushed_at: datetime | None
     price_rejected: str | None
+    price_terms: str
+    planned_terms: str
+    pushed_terms: str
+    price_due_at: datetime | None
+    """When its price becomes another by itself."""
+    price_left_out: str | None
+    """What the marketplace has no place for, of the price that it took last."""
+    check_at: datetime | None
+    """When it is worth looking whether the marketplace shows what it took."""
+    drift_seen: int
+    """How many looks in a row showed something else."""
+    drift_pushes: int
+    """How often it was sent again because of that."""
+    shown: str | None
+    shown_at: datetime | None
 
     @property
     def key(self) -> str:
@@ -112,12 +131,27 @@ class Offer:
     @property
     def planned(self) -> Price | None:
         """The price that was sent last, or will be."""
-        return _price(self.planned_price, self.planned_discount, self.planned_currency)
+        return _price(self.planned_price, self.planned_discount, self.planned_currency, self.planned_terms)
+
+    def take_planned(self, price: Price) -> None:
+        """Note the price that is sent now."""
+        self.planned_price, self.planned_discount = price.amount, price.discount
+        self.planned_currency, self.planned_terms = price.currency, terms_text(price)
+
+    @property
+    def pushed(self) -> Price | None:
+        """The price that the marketplace took last."""
+        return _price(self.pushed_price, self.pushed_discount, self.pushed_currency, self.pushed_terms)
+
+    def take_pushed(self, price: Price) -> None:
+        """Note the price that the marketplace took."""
+        self.pushed_price, self.pushed_discount = price.amount, price.discount
+        self.pushed_currency, self.pushed_terms = price.currency, terms_text(price)
 
     @property
     def figures(self) -> Figures:
         """Its figures as they were told last."""
-        price = _price(self.price, self.discount_price, self.currency)
+        price = _price(self.price, self.discount_price, self.currency, self.price_terms)
         return Figures(
             self.stock_known, self.on_hand, self.reserved, self.buffer, self.available, price, self.price_invalid
         )
@@ -130,6 +164,7 @@ class Offer:
         self.price, self.discount_price, self.currency = (
             (price.amount, price.discount, price.currency) if price else (None, None, None)
         )
+        self.price_terms = terms_text(price)
 
 
 COLUMNS = tuple(field.name for field in fields(Offer))
@@ -142,6 +177,8 @@ FIGURE_COLUMNS: Mapping[str, str] = {
     "price": "numeric",
     "discount_price": "numeric",
     "currency": "text",
+    "price_terms": "text",
+    "price_due_at": "timestamptz",
     "price_invalid": "bool",
     "changed_at": "timestamptz",
     "told": "bool",
@@ -150,6 +187,7 @@ FIGURE_COLUMNS: Mapping[str, str] = {
     "planned_price": "numeric",
     "planned_discount": "numeric",
     "planned_currency": "text",
+    "planned_terms": "text",
 }
 PUSH_COLUMNS: Mapping[str, str] = {
     "pushed_quantity": "bigint",
@@ -158,8 +196,19 @@ PUSH_COLUMNS: Mapping[str, str] = {
     "pushed_price": "numeric",
     "pushed_discount": "numeric",
     "pushed_currency": "text",
+    "pushed_terms": "text",
+    "price_left_out": "text",
+    "check_at": "timestamptz",
+    "drift_seen": "int",
     "price_pushed_at": "timestamptz",
     "price_rejected": "text",
+}
+CHECK_COLUMNS: Mapping[str, str] = {
+    "check_at": "timestamptz",
+    "drift_seen": "int",
+    "drift_pushes": "int",
+    "shown": "text",
+    "shown_at": "timestamptz",
 }
 
 
@@ -176,10 +225,16 @@ def _update(columns: Mapping[str, str]) -> str:
 
 UPDATE_FIGURES = _update(FIGURE_COLUMNS)
 UPDATE_PUSHES = _update(PUSH_COLUMNS)
+UPDATE_CHECKS = _update(CHECK_COLUMNS)
+TO_CHECK = """
+SELECT * FROM offers WHERE check_at <= $2 AND connection_id = (
+    SELECT connection_id FROM offers WHERE connection_id = ANY($1) AND check_at <= $2 ORDER BY check_at LIMIT 1)
+ORDER BY check_at LIMIT $3
+"""
 
 
-def _price(amount: Decimal | None, discount: Decimal | None, currency: str | None) -> Price | None:
-    return Price(amount, discount, currency) if amount is not None and currency is not None else None
+def _price(amount: Decimal | None, discount: Decimal | None, currency: str | None, terms: str) -> Price | None:
+    return price_from(amount, discount, currency, terms) if amount is not None and currency is not None else None
 
 
 def offer_of(row: asyncpg.Record) -> Offer:
@@ -214,20 +269,61 @@ async def lock_offers(conn: Conn, skus: Collection[Sku]) -> list[Offer]:
 
 async def shelves(conn: Conn, skus: Collection[Sku]) -> dict[Sku, Shelf]:
     """What is known of these shop SKUs, reservations of all marketplace connections added up."""
-    rows = await conn.fetch(SHELVES, [sku[0] for sku in skus], [sku[1] for sku in skus])
+    shops, names = [sku[0] for sku in skus], [sku[1] for sku in skus]
+    rows = await conn.fetch(SHELVES, shops, names)
+    own, channels = _by_channel(await conn.fetch(PRICES, shops, names))
     found: dict[Sku, Shelf] = {}
     for row in rows:
-        priced = row["price"] is not None
-        price = sound_price(row["price"], row["discount_price"], row["currency"]) if priced else None
-        found[row["shop"], row["sku"]] = Shelf(
+        sku = row["shop"], row["sku"]
+        price, priced_at = own.get(sku, (None, None))
+        found[sku] = Shelf(
             on_hand=row["on_hand"],
             stated_at=row["stated_at"],
             reserved=row["reserved"],
             price=price,
-            price_invalid=priced and price is None,
-            priced_at=row["priced_at"],
+            price_invalid=sku in own and price is None,
+            priced_at=priced_at,
+            channels=channels.get(sku, {}),
         )
     return found
+
+
+def stated_price(row: asyncpg.Record) -> Price | None:
+    """The price of a row of `shop_prices`, None when it may not be sent."""
+    return sound_price(
+        row["price"], row["discount_price"], row["currency"], row["discount_from"], row["discount_until"]
+    )
+
+
+def _by_channel(
+    rows: Sequence[asyncpg.Record],
+) -> tuple[dict[Sku, tuple[Price | None, datetime]], dict[Sku, dict[str, Price | None]]]:
+    own: dict[Sku, tuple[Price | None, datetime]] = {}
+    channels: dict[Sku, dict[str, Price | None]] = {}
+    for row in rows:
+        sku, price = (row["shop_connection_id"], row["shop_sku"]), stated_price(row)
+        if row["channel"]:
+            channels.setdefault(sku, {})[row["channel"]] = price
+        else:
+            own[sku] = price, row["reported_at"]
+    return own, channels
+
+
+async def price_due(conn: Conn, now: datetime, limit: int) -> list[Offer]:
+    """Offers whose price has become another one by itself, the oldest first; not locked."""
+    rows = await conn.fetch("SELECT * FROM offers WHERE price_due_at <= $1 ORDER BY price_due_at LIMIT $2", now, limit)
+    return [offer_of(row) for row in rows]
+
+
+async def pass_moments(conn: Conn, pairs: Collection[Pair], now: datetime) -> None:
+    """Forget moments that are over. The offers are locked already (`lock_offers`)."""
+    await conn.execute(
+        "UPDATE offers f SET price_due_at = NULL FROM unnest($1::uuid[], $2::text[]) AS t(c, s)"
+        " WHERE f.connection_id = t.c AND f.offer_sku = t.s AND f.price_due_at <= $3",
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+        now,
+    )
 
 
 async def save_figures(conn: Conn, offers: Sequence[Offer]) -> None:
@@ -238,6 +334,18 @@ async def save_figures(conn: Conn, offers: Sequence[Offer]) -> None:
 async def save_pushes(conn: Conn, offers: Sequence[Offer]) -> None:
     """Write what the marketplace took or refused."""
     await _save(conn, UPDATE_PUSHES, PUSH_COLUMNS, offers)
+
+
+async def to_check(
+    pool: asyncpg.Pool[asyncpg.Record], connection_ids: Sequence[UUID], now: datetime, limit: int
+) -> list[Offer]:
+    """Offers of one of these connections that are to be looked at, the one that waits longest; not locked."""
+    return [offer_of(row) for row in await pool.fetch(TO_CHECK, list(connection_ids), now, limit)]
+
+
+async def save_checks(conn: Conn, offers: Sequence[Offer]) -> None:
+    """Write down what the marketplace showed and what follows."""
+    await _save(conn, UPDATE_CHECKS, CHECK_COLUMNS, offers)
 
 
 async def _save(conn: Conn, statement: str, columns: Mapping[str, str], offers: Sequence[Offer]) -> None:

@@ -46,6 +46,8 @@ Table(
     Column("discount_price", Numeric),
     Column("currency", Text, nullable=False),
     Column("reported_at", Instant, nullable=False),
+    Column("discount_from", Instant),
+    Column("discount_until", Instant),
 )
 
 Table(
@@ -118,7 +120,20 @@ Table(
     Column("pushed_currency", Text),
     Column("price_pushed_at", Instant),
     Column("price_rejected", Text),
+    # Dates and channels of the three prices; empty = none.
+    Column("price_terms", Text, nullable=False, server_default=text("''")),
+    Column("planned_terms", Text, nullable=False, server_default=text("''")),
+    Column("pushed_terms", Text, nullable=False, server_default=text("''")),
+    Column("price_due_at", Instant),
+    Column("price_left_out", Text),
+    Column("check_at", Instant),
+    Column("drift_seen", Integer, nullable=False, server_default=text("0")),
+    Column("drift_pushes", Integer, nullable=False, server_default=text("0")),
+    Column("shown", Text),
+    Column("shown_at", Instant),
     Index("ix_offers_shop_sku", "shop_connection_id", "shop_sku"),
     Index("ix_offers_sku", "offer_sku"),
+    Index("ix_offers_price_due", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
+    Index("ix_offers_check", "connection_id", "check_at", postgresql_where=text("check_at IS NOT NULL")),
     postgresql_with={"fillfactor": "80"},
 )

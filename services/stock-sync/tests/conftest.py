@@ -29,6 +29,7 @@ from hub_contracts.connections import (
     SkuSettings,
     StockSettings,
 )
+from hub_contracts.envelope import Origin
 from hub_contracts.ids import order_id_for, route_id_for
 from hub_contracts.orders import (
     Environment,
@@ -42,6 +43,7 @@ from hub_contracts.orders import (
 from hub_contracts.shop_activity import PriceReported, ShopOrderCancelled, ShopOrderCreated, StockReported
 from hub_contracts.status import OrderStatus
 from stock_sync.main import SPEC
+from stock_sync.moments import PriceMoments
 
 MARKET, OTHER_MARKET = UUID(int=11), UUID(int=12)
 SHOP, OTHER_SHOP = UUID(int=21), UUID(int=22)
@@ -147,17 +149,30 @@ class Stage:
         await self.h.feed(self.stock_event(shop_sku, quantity, **more), **origin)
 
     async def price(
-        self, shop_sku: str, amount: str, discount: str | None = None, *, at: float = 0, channel: str | None = None
+        self,
+        shop_sku: str,
+        amount: str,
+        discount: str | None = None,
+        *,
+        at: float = 0,
+        channel: str | None = None,
+        days: tuple[float | None, float | None] = (None, None),
+        currency: str = "EUR",
+        origin: Origin = Origin.LIVE,
     ) -> None:
+        """State a price; `days` from now on bound its discount."""
+        since, until = (None if day is None else self.at(day * 24 * 60) for day in days)
         data = PriceReported(
             shop_connection_id=SHOP,
             shop_sku=shop_sku,
             channel=channel,
-            price=Money(amount=amount, currency="EUR"),
-            discount_price=Money(amount=discount, currency="EUR") if discount else None,
+            price=Money(amount=amount, currency=currency),
+            discount_price=Money(amount=discount, currency=currency) if discount else None,
+            discount_from=since,
+            discount_until=until,
             reported_at=self.at(at),
         )
-        await self.h.feed((f"{SHOP}:{shop_sku}", data))
+        await self.h.feed((f"{SHOP}:{shop_sku}", data), origin=origin)
 
     def order(
         self, reference: str, *lines: tuple[str, int], market: UUID = MARKET, status: str = "PENDING", **changes: Any
@@ -241,7 +256,14 @@ class Stage:
         return row["on_hand"], row["reserved"], row["available"]
 
     async def push(self) -> None:
+        self.clock.advance(1)  # calls come back to the budget by this clock
         await self.h.run_effects()
+
+    async def later(self, days: float) -> None:
+        """Let time pass, and the duty that watches over it do its work."""
+        self.clock.advance(days * 24 * 3600)
+        while await PriceMoments(self.h.runtime).step():
+            pass
 
     def applied(self, kind: str, name: str = "manomano") -> list[tuple[str, Any]]:
         """What really took place at the marketplace, in order."""

@@ -16,7 +16,6 @@ from stock_sync.csvfile import read_levels
 from stock_sync.domain import (
     Claim,
     Figures,
-    Price,
     Pushing,
     Shelf,
     calculate,
@@ -25,9 +24,9 @@ from stock_sync.domain import (
     price_to_push,
     quantity_to_push,
     says_missing,
-    sound_price,
     withdrawn,
 )
+from stock_sync.prices import Price, sound_price
 from stock_sync.serving import Account, Served, Serving, pass_through_pairs, serve
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -1,0 +1,17 @@
+ALTER TABLE shop_prices ADD COLUMN discount_from TIMESTAMP WITH TIME ZONE;
+ALTER TABLE shop_prices ADD COLUMN discount_until TIMESTAMP WITH TIME ZONE;
+
+ALTER TABLE offers ADD COLUMN price_terms TEXT DEFAULT '' NOT NULL;
+ALTER TABLE offers ADD COLUMN planned_terms TEXT DEFAULT '' NOT NULL;
+ALTER TABLE offers ADD COLUMN pushed_terms TEXT DEFAULT '' NOT NULL;
+ALTER TABLE offers ADD COLUMN price_due_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE offers ADD COLUMN price_left_out TEXT;
+ALTER TABLE offers ADD COLUMN check_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE offers ADD COLUMN drift_seen INTEGER DEFAULT 0 NOT NULL;
+ALTER TABLE offers ADD COLUMN drift_pushes INTEGER DEFAULT 0 NOT NULL;
+ALTER TABLE offers ADD COLUMN shown TEXT;
+ALTER TABLE offers ADD COLUMN shown_at TIMESTAMP WITH TIME ZONE;
+
+CREATE INDEX ix_offers_price_due ON offers (price_due_at) WHERE price_due_at IS NOT NULL;
+
+CREATE INDEX ix_offers_check ON offers (connection_id, check_at) WHERE check_at IS NOT NULL;
