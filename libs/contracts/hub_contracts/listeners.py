@@ -47,7 +47,7 @@ LISTENERS: dict[str, tuple[str, ...]] = {
     topics.SHIPMENTS: ("reconciliation", CONSOLE),
     topics.REFUNDS: ("reconciliation", CONSOLE),
     topics.STOCK: ("order-acceptance", "order-router", "catalog-feed", "reconciliation", CONSOLE),
-    topics.CATALOG: ("reconciliation", CONSOLE),
+    topics.CATALOG: ("stock-sync", "reconciliation", CONSOLE),
     topics.MESSAGES: ("reconciliation", CONSOLE),
     topics.RECONCILIATIONS: ("order-ingest", "stock-sync", CONSOLE),
 }

@@ -30,7 +30,8 @@ class WorkParked(EventData):
     """The service that will resume it."""
     subject_kind: str
     """What waits: `order`, `line`, `parcel`, `return`, `refund`, `cancellation`, `offer`, `shop_order`, `post`, `feed`,
-    `effect`, `connection`, `test_order`, `thread` or `message`."""
+    `effect`, `connection`, `test_order`, `thread`, `message` or
+    `product_import`."""
     subject_id: str
     order_id: UUID | None = None
     connection_id: UUID | None = None

@@ -28,8 +28,9 @@ NOBODY = "0" * 64
 MAX_TOKEN = 200
 
 FETCH = """
-UPDATE feed_profiles p SET last_fetched_at = $2, last_fetched_version = p.published_version, fetches = p.fetches + 1
-FROM feeds f WHERE p.connection_id = $1 AND f.connection_id = p.connection_id AND f.version = p.published_version
+UPDATE feed_profiles p SET last_fetched_at = $3, last_fetched_version = p.published_version, fetches = p.fetches + 1
+FROM feeds f WHERE p.connection_id = $1 AND p.feed = $2
+  AND f.connection_id = p.connection_id AND f.feed = p.feed AND f.version = p.published_version
 RETURNING f.version, f.sha256, f.content, f.published_at
 """
 
@@ -47,19 +48,21 @@ def address_of(runtime: Runtime, connection_id: UUID, sealed: SealedCredentials)
     return f"{base.rstrip('/')}/feeds/{connection_id}/{token}.csv"
 
 
-def _proof(runtime: Runtime) -> Callable[[str, str], Awaitable[UUID]]:
+def _proof(runtime: Runtime) -> Callable[[str, str], Awaitable[tuple[UUID, str]]]:
     @authenticates
-    async def knows_address(connection_id: str, token: str) -> UUID:
-        """The feed's connection, for a caller who knows its address. Wrong and unknown ones look the same."""
+    async def knows_address(connection_id: str, token: str) -> tuple[UUID, str]:
+        """Connection and feed, for a caller who knows the address. Wrong and unknown ones look the same."""
         try:
             wanted = UUID(connection_id)
         except ValueError:
             wanted = UUID(int=0)
-        stored = await runtime.pool.fetchval("SELECT token_hash FROM feed_profiles WHERE connection_id = $1", wanted)
+        rows = await runtime.pool.fetch("SELECT feed, token_hash FROM feed_profiles WHERE connection_id = $1", wanted)
         given = hash_token(token[:MAX_TOKEN])
-        if not hmac.compare_digest(given, stored or NOBODY) or stored is None:
+        hashes = {row["feed"]: row["token_hash"] for row in rows} or {"": NOBODY}
+        found = [feed for feed, stored in hashes.items() if hmac.compare_digest(given, stored)]
+        if not rows or not found:
             raise Problem("feed-unknown", "No such feed", 404, "No feed has this address; it may have been rotated.")
-        return wanted
+        return wanted, found[0]
 
     return knows_address
 
@@ -70,8 +73,8 @@ def feed_routers(runtime: Runtime) -> list[APIRouter]:
     proof = Depends(_proof(runtime))
 
     @router.api_route("/feeds/{connection_id}/{token}.csv", methods=["GET", "HEAD"])
-    async def fetch(request: Request, feed: UUID = proof) -> Response:
-        row = await runtime.pool.fetchrow(FETCH, feed, runtime.clock.now())
+    async def fetch(request: Request, feed: tuple[UUID, str] = proof) -> Response:
+        row = await runtime.pool.fetchrow(FETCH, *feed, runtime.clock.now())
         if row is None:
             wait = {"Retry-After": "60"}
             raise Problem("feed-not-published", "Nothing is published yet", 404, "The feed is not built.", headers=wait)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CanAct = Annotated[Operator, Depends(operator(Role.OPERATOR))]
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f](.*[^\s\x00-\x1f])?$")]
 
+PREFIXES = ("/v1/connections/{connection_id}/shipping", "/v1/feeds/{connection_id}")
+
 UPSERT = """
 INSERT INTO shipping_templates
     (connection_id, name, countries, cost, currency, lead_days_min, lead_days_max, active, is_default)
@@ -29,9 +31,17 @@ ON CONFLICT (connection_id, name) DO UPDATE SET countries = excluded.countries, 
 
 
 def templates_router(runtime: Runtime) -> APIRouter:
-    """Routes below `/v1/feeds/{id}/templates` and `/v1/feeds/{id}/assignments`."""
-    router = APIRouter(prefix="/v1/feeds/{connection_id}", tags=["shipping-templates"])
+    """Templates and assignments are a connection's: all of its feeds use them."""
+    router = APIRouter(tags=["shipping-templates"])
+    for prefix in PREFIXES:
+        part = APIRouter(prefix=prefix)
+        _templates(part, runtime)
+        _assignments(part, runtime)
+        router.include_router(part)
+    return router
 
+
+def _templates(router: APIRouter, runtime: Runtime) -> None:
     @router.get("/templates")
     async def list_templates(connection_id: UUID) -> dict[str, Any]:
         rows = await runtime.pool.fetch(
@@ -45,8 +55,8 @@ def templates_router(runtime: Runtime) -> APIRouter:
     async def put_template(connection_id: UUID, name: Name, body: TemplateBody, who: CanAct) -> dict[str, Any]:
         """Make or change a template; its name must be the one it has at the marketplace."""
         async with runtime.transactions.begin() as tx:
-            profile = await _feed(tx, connection_id)
-            if profile.settings.option_separator in name:
+            profiles = await _feeds(tx, connection_id)
+            if any(profile.settings.option_separator in name for profile in profiles):
                 rule = "must not hold the separator between options"
                 raise Problem("invalid-request", "Invalid request", 422, errors=[FieldError("path:/name", rule)])
             await tx.conn.execute(UPSERT, connection_id, name, *body.model_dump().values())
@@ -57,7 +67,7 @@ def templates_router(runtime: Runtime) -> APIRouter:
     async def delete_template(connection_id: UUID, name: Name, who: CanAct) -> dict[str, Any]:
         """Remove a template. Offers that name it block the feed until they name another."""
         async with runtime.transactions.begin() as tx:
-            await _feed(tx, connection_id)
+            await _feeds(tx, connection_id)
             gone = await tx.conn.fetchval(
                 "DELETE FROM shipping_templates WHERE connection_id = $1 AND name = $2 RETURNING true",
                 connection_id,
@@ -68,11 +78,13 @@ def templates_router(runtime: Runtime) -> APIRouter:
             await store.mark_changed(tx.conn, [connection_id], tx.now)
         return {"connection_id": connection_id, "removed": name, "changed_by": who.login}
 
+
+def _assignments(router: APIRouter, runtime: Runtime) -> None:
     @router.put("/assignments")
     async def put_assignments(connection_id: UUID, body: AssignmentsBody, who: CanAct) -> dict[str, Any]:
         """Say which options offers have, all or none. Offers that are not named keep theirs."""
         async with runtime.transactions.begin() as tx:
-            await _feed(tx, connection_id)
+            await _feeds(tx, connection_id)
             known = {template.name for template in await store.templates(tx.conn, connection_id)}
             errors = [
                 FieldError(f"#/assignments/{_escaped(sku)}/{at}", "is no template of this feed")
@@ -87,15 +99,15 @@ def templates_router(runtime: Runtime) -> APIRouter:
             await store.mark_changed(tx.conn, [connection_id], tx.now)
         return {"connection_id": connection_id, "offers": len(body.assignments), "changed_by": who.login}
 
-    return router
-
 
 def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
-async def _feed(tx: Tx, connection_id: UUID) -> store_feeds.Profile:
-    profile = await store_feeds.profile(tx.conn, connection_id, lock=True)
-    if profile is None:
+async def _feeds(tx: Tx, connection_id: UUID) -> list[store_feeds.Profile]:
+    rows = await tx.conn.fetch(
+        "SELECT * FROM feed_profiles WHERE connection_id = $1 ORDER BY feed FOR UPDATE", connection_id
+    )
+    if not rows:
         raise Problem("feed-unknown", "No such feed", 404, "This connection has no feed; make one first.")
-    return profile
+    return [store_feeds.profile_of(row) for row in rows]

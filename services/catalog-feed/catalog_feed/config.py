@@ -16,3 +16,7 @@ class CatalogSettings(ServiceSettings):
     """Versions of a feed whose content is kept besides the published one."""
     public_url: str = ""
     """Address under which marketplaces reach this service; empty = the address it listens on."""
+    product_file_max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest product file, unpacked."""
+    product_file_keep_days: int = Field(default=30, ge=1)
+    """Days after its end that a product file can be downloaded; its record and its report stay."""

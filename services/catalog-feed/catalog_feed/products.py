@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from catalog_feed.domain import IMAGES, Product
-
+IMAGES = tuple(f"image_{number}" for number in range(1, 6))
 TEXTS: Mapping[str, int] = {
     "sku_manufacturer": 100,
     "brand": 100,
@@ -27,6 +26,22 @@ MAX_ROWS = 20_000
 MAX_SKU = 200
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _URL = re.compile(r"^https?://[^\s/@]+/[^\s]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What is known of an article besides stock and price. Weight in kilograms."""
+
+    ean: str | None = None
+    sku_manufacturer: str | None = None
+    brand: str | None = None
+    title: str | None = None
+    description: str | None = None
+    category: str | None = None
+    condition: str | None = None
+    weight: Decimal | None = None
+    min_quantity: int | None = None
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,11 @@ def good_ean(text: str) -> bool:
         return False
     digits = [int(digit) for digit in reversed(text)]
     return sum(digit * (3 if at % 2 else 1) for at, digit in enumerate(digits)) % 10 == 0
+
+
+def is_web_address(text: str) -> bool:
+    """An http(s) address without user name."""
+    return _URL.match(text) is not None
 
 
 def check_rows(
@@ -92,7 +112,7 @@ def _row(number: int, cells: Mapping[str, str], shops: Collection[UUID], errors:
         elif _CONTROL.search(value):
             wrong.append((name, "must not hold control characters"))
     images = [(name, cells.get(name, "")) for name in IMAGES if cells.get(name)]
-    wrong += [(name, "must be an http(s) address") for name, value in images if not _URL.match(value)]
+    wrong += [(name, "must be an http(s) address") for name, value in images if not is_web_address(value)]
     weight, least = cells.get("weight", ""), cells.get("min_quantity", "")
     if weight and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", weight):
         wrong.append(("weight", "must be a decimal number with a point, not below 0"))

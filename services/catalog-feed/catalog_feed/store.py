@@ -9,17 +9,18 @@ from uuid import UUID
 
 import asyncpg
 
-from catalog_feed.domain import Article, Product, Template
-from catalog_feed.products import TEXTS, GivenProduct
+from catalog_feed.domain import Article
+from catalog_feed.grids import GridRule, Template
+from catalog_feed.products import TEXTS, GivenProduct, Product
 from hub_contracts.envelope import Event
-from hub_contracts.stock import OfferChanged
+from hub_contracts.stock import OfferChanged, OfferPushed
 
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 UPSERT_OFFERS = """
 INSERT INTO offers (connection_id, offer_sku, environment, shop_connection_id, shop_sku, available, price, currency,
-                    version, changed_at)
-SELECT DISTINCT ON (t.connection_id, t.offer_sku) t.*
+                    version, changed_at, priced_at)
+SELECT DISTINCT ON (t.connection_id, t.offer_sku) t.*, CASE WHEN t.price IS NOT NULL THEN t.changed_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::numeric[], $8::text[],
             $9::bigint[], $10::timestamptz[])
      AS t(connection_id, offer_sku, environment, shop_connection_id, shop_sku, available, price, currency, version,
@@ -27,9 +28,17 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigi
 ORDER BY t.connection_id, t.offer_sku, t.version DESC
 ON CONFLICT (connection_id, offer_sku) DO UPDATE SET environment = excluded.environment,
     shop_connection_id = excluded.shop_connection_id, shop_sku = excluded.shop_sku, available = excluded.available,
-    price = excluded.price, currency = excluded.currency, version = excluded.version, changed_at = excluded.changed_at
+    price = excluded.price, currency = excluded.currency, version = excluded.version, changed_at = excluded.changed_at,
+    priced_at = CASE WHEN (offers.price, offers.currency) IS DISTINCT FROM (excluded.price, excluded.currency)
+                     THEN excluded.changed_at ELSE offers.priced_at END
 WHERE offers.version < excluded.version
 RETURNING connection_id
+"""
+
+PUSHED = """
+UPDATE offers o SET pushed_at = $3
+FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::text[]) AS u(connection_id, offer_sku)) t
+WHERE o.connection_id = t.connection_id AND o.offer_sku = t.offer_sku
 """
 
 UPSERT_PRODUCTS = """
@@ -78,6 +87,13 @@ async def save_offers(conn: Conn, events: Sequence[Event[OfferChanged]]) -> set[
         [d.changed_at for d in data],
     )
     return {row["connection_id"] for row in rows}
+
+
+async def note_pushed(conn: Conn, events: Sequence[Event[OfferPushed]], now: datetime) -> None:
+    """The marketplace took something about these offers, so it has them."""
+    await conn.execute(
+        PUSHED, [event.data.connection_id for event in events], [event.data.offer_sku for event in events], now
+    )
 
 
 async def save_products(
@@ -137,6 +153,46 @@ async def templates(conn: Conn, connection_id: UUID) -> list[Template]:
     ]
 
 
+async def grid_rules(conn: Conn, connection_id: UUID) -> list[GridRule]:
+    """Rules that say which options articles have; the first that matches wins."""
+    rows = await conn.fetch("SELECT * FROM grid_rules WHERE connection_id = $1 ORDER BY position", connection_id)
+    return [
+        GridRule(
+            row["name"],
+            tuple(row["grids"]),
+            row["sku_prefix"],
+            row["weight_from"],
+            row["weight_below"],
+            row["price_from"],
+            row["price_below"],
+        )
+        for row in rows
+    ]
+
+
+async def set_grid_rules(conn: Conn, connection_id: UUID, rules: Sequence[GridRule]) -> None:
+    """Replace all rules of a connection."""
+    await conn.execute("DELETE FROM grid_rules WHERE connection_id = $1", connection_id)
+    await conn.executemany(
+        "INSERT INTO grid_rules (connection_id, position, name, grids, sku_prefix, weight_from, weight_below,"
+        " price_from, price_below) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        [
+            (
+                connection_id,
+                at,
+                rule.name,
+                list(rule.grids),
+                rule.sku_prefix,
+                rule.weight_from,
+                rule.weight_below,
+                rule.price_from,
+                rule.price_below,
+            )
+            for at, rule in enumerate(rules)
+        ],
+    )
+
+
 async def assign(conn: Conn, connection_id: UUID, assignments: Mapping[str, Iterable[str]]) -> None:
     """Replace the templates named for these offers; none named = the default ones."""
     pairs = sorted({(sku, name) for sku, names in assignments.items() for name in names})
@@ -158,8 +214,8 @@ async def mark_changed(conn: Conn, connection_ids: Collection[UUID], now: dateti
     """The feeds of these connections must be built again. Counted, so that a change during a build is not lost."""
     await conn.execute(
         "UPDATE feed_profiles p SET changes = changes + 1, dirty_since = coalesce(dirty_since, $2)"
-        " FROM (SELECT connection_id FROM feed_profiles WHERE connection_id = ANY($1) ORDER BY 1 FOR UPDATE) t"
-        " WHERE p.connection_id = t.connection_id",
+        " FROM (SELECT connection_id, feed FROM feed_profiles WHERE connection_id = ANY($1) ORDER BY 1, 2 FOR UPDATE) t"
+        " WHERE p.connection_id = t.connection_id AND p.feed = t.feed",
         list(connection_ids),
         now,
     )

@@ -20,6 +20,8 @@ from hub_contracts.connections import ConnectionChanged, ConnectionKind, Connect
 from hub_contracts.orders import Environment
 from hub_contracts.stock import OfferChanged
 
+from .markets import Markets, markets
+
 MARKET, OTHER_MARKET, SHOP = UUID(int=11), UUID(int=12), UUID(int=21)
 EAN = "4006381333931"
 GOOD: dict[str, Any] = {
@@ -134,3 +136,17 @@ async def stage(database: str) -> AsyncIterator[Stage]:
             httpx.AsyncClient(base_url=url) as root,
         ):
             yield Stage(harness, client, root)
+
+
+@pytest.fixture
+async def manomano(database: str) -> AsyncIterator[Markets]:
+    """A marketplace that keeps no dates of discounts, freezes what the hub sends, and takes offers by PUT."""
+    async with markets("manomano", database, {"carrier_grids": ["Standard", "Express"]}) as made:
+        yield made
+
+
+@pytest.fixture
+async def mirakl(database: str) -> AsyncIterator[Markets]:
+    """A marketplace that takes offers and products by imports with reports."""
+    async with markets("mirakl", database, {"import_step_seconds": 1}) as made:
+        yield made

@@ -11,19 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_feed.domain import (
-    CARRIER_GRID,
-    COLUMNS,
-    Article,
-    FeedSettings,
-    Product,
-    Template,
-    build,
-    check_file,
-    judge,
-    write_csv,
-)
-from catalog_feed.products import check_rows, good_ean, read_csv
+from catalog_feed.domain import COLUMNS, Article, Built, FeedSettings, build, write_csv
+from catalog_feed.grids import CARRIER_GRID, Template
+from catalog_feed.judging import SelfCheck, Version, check_file, judge
+from catalog_feed.products import Product, check_rows, good_ean, read_csv
 
 from .conftest import EAN, SHOP
 
@@ -138,12 +129,15 @@ def test_headers_can_be_named_otherwise() -> None:
 def test_the_self_check_sees_damage_and_age() -> None:
     then = build([article("A"), article("B")], [STANDARD], SETTINGS)
     now = build([article("A", quantity=1), article("C")], [STANDARD], SETTINGS)
-    assert check_file(then.content, 2, then.sha256, then).defects == ()
-    assert check_file(then.content, 2, then.sha256, now).outdated == ("A", "B", "C")
-    damaged = then.content.replace(b"Lamp", b'La"mp', 1)
-    assert check_file(damaged, 2, then.sha256, then).defects
-    assert check_file(then.content + b"x,y\r\n", 2, then.sha256, then).defects
-    assert check_file(b"\xff", 2, then.sha256, then).defects
+
+    def check(content: bytes, fresh: Built) -> SelfCheck:
+        return check_file(Version(content, 2, then.sha256), fresh)
+
+    assert check(then.content, then).defects == ()
+    assert check(then.content, now).outdated == ("A", "B", "C")
+    assert check(then.content.replace(b"Lamp", b'La"mp', 1), then).defects
+    assert check(then.content + b"x,y\r\n", then).defects
+    assert check(b"\xff", then).defects
 
 
 def test_eans_are_checked_by_their_last_digit() -> None:

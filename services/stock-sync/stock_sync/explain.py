@@ -81,12 +81,13 @@ def _sum(offer: Offer, max_listed: int | None) -> str:
 
 
 def _quantity(offer: Offer, connection: Connection | None) -> dict[str, Any]:
+    off = f"the offer was taken off the marketplace at {offer.withdrawn_at}" if offer.withdrawn_at else None
     return {
         "sent_or_planned": offer.planned_quantity,
         "taken": offer.pushed_quantity,
         "taken_at": offer.quantity_pushed_at,
         "refused": offer.quantity_rejected,
-        "not_sent_because": _channel(connection, "quantity"),
+        "not_sent_because": off or _channel(connection, "quantity"),
     }
 
 

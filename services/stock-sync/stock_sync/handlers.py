@@ -9,6 +9,7 @@ from hub_common import sku_links
 from hub_common.connections import load_connections
 from hub_common.routing import Routes
 from hub_common.tx import Cause, Tx
+from hub_contracts.catalog import OfferListed
 from hub_contracts.connections import ConnectionChanged, SkuLinked
 from hub_contracts.envelope import Event
 from hub_contracts.orders import OrderChanged, OrderReceived, OrderStatusChanged
@@ -16,6 +17,7 @@ from hub_contracts.reconciliations import DifferenceFound
 from hub_contracts.shop_activity import PriceReported, ShopOrderCancelled, ShopOrderCreated, StockReported
 from stock_sync import store, store_accounts
 from stock_sync.convergence import Touched, advance, cover, touch
+from stock_sync.listings import on_listed
 from stock_sync.repairs import on_difference_found
 from stock_sync.serving import Account, Pair, Sku, pass_through_pairs
 from stock_sync.store import Statement
@@ -155,4 +157,5 @@ ROUTES: Routes = {
     SkuLinked: (sku_links.on_sku_linked, on_sku_linked),
     ConnectionChanged: on_connection_changed,
     DifferenceFound: on_difference_found,
+    OfferListed: on_listed,
 }

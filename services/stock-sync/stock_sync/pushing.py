@@ -72,6 +72,8 @@ def plan(
     What the fence holds back (replayed, backfilled causes) is not noted as planned, so the next live cause sends it.
     """
     planned: list[str] = []
+    if offer.withdrawn_at is not None:
+        return planned
     quantity = quantity_to_push(offer.figures, offer.planned_quantity, channel.pushing, again=again)
     if quantity is not None and "set_stock" in only:
         request = SetStock(offer_sku=offer.offer_sku, quantity=quantity)

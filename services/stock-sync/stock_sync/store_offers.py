@@ -107,6 +107,14 @@ class Offer:
     """How often it was sent again because of that."""
     shown: str | None
     shown_at: datetime | None
+    withdrawn_at: datetime | None
+    """Since when it is taken off the marketplace; nothing is sent for it until it is listed again."""
+
+    def forget_planned(self) -> None:
+        """What was sent counts for nothing any more: once listed again, everything is sent."""
+        self.planned_quantity = None
+        self.planned_price = self.planned_discount = self.planned_currency = None
+        self.planned_terms = ""
 
     @property
     def key(self) -> str:

@@ -131,6 +131,8 @@ Table(
     Column("drift_pushes", Integer, nullable=False, server_default=text("0")),
     Column("shown", Text),
     Column("shown_at", Instant),
+    # Taken off the marketplace by catalog-feed: nothing is sent until it is listed again.
+    Column("withdrawn_at", Instant),
     Index("ix_offers_shop_sku", "shop_connection_id", "shop_sku"),
     Index("ix_offers_sku", "offer_sku"),
     Index("ix_offers_price_due", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),

@@ -138,6 +138,16 @@ class OrderTraits(Declared):
     carriers: Literal["codes", "names"] = "names"
 
 
+class ChecklistItem(Declared):
+    """Something that must be true before a connection goes live."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")
+    title: str
+    help: str = ""
+    check: Literal["feed_complete", "feed_fetched", "offers_listed", "products_taken"] | None = None
+    """What the hub sees by itself; None = a person says so."""
+
+
 class Manifest(Declared):
     """Everything about a connector that is not code."""
 
@@ -158,6 +168,8 @@ class Manifest(Declared):
     effects: tuple[EffectPolicy, ...] = ()
     profiles: tuple[OperatorProfile, ...] = ()
     """Operators of this platform by name; a connection names its own in the connector setting `operator_profile`."""
+    go_live: tuple[ChecklistItem, ...] = ()
+    """What to do before a connection goes live; empty = what its capabilities suggest."""
     poll_seconds: int = Field(default=60, gt=0)
     currency_default: str = "EUR"
     docs_url: str | None = None
@@ -174,6 +186,8 @@ class Manifest(Declared):
         operations = {budget.operation for budget in self.budgets}
         if len(operations) != len(self.budgets):
             raise ValueError("budgets: an operation is declared twice, so its owner would be ambiguous")
+        if len({item.name for item in self.go_live}) != len(self.go_live):
+            raise ValueError("go_live: an item is declared twice")
         for policy in self.effects:
             if policy.operation not in operations:
                 raise ValueError(f"effects: operation {policy.operation!r} has no budget")

@@ -17,6 +17,7 @@ from connector_kit.conformance import MarketplaceConformance, Subject
 sys.path.insert(0, {path!r})
 spec = importlib.util.spec_from_file_location("toys", {init!r}, submodule_search_locations=[{path!r}])
 sys.modules["toys"] = importlib.util.module_from_spec(spec)
+from toys.toy_readings_outside import reading_subject
 from toys.toy_subject import toy_subject
 from toys.wrong_toys import ProbeNeverSeesIt
 
@@ -58,7 +59,64 @@ def test_undeclared_exemption_fails(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*FaultNames.page_shift*"])
 
 
-@pytest.mark.parametrize("name", ["test_no_such_case", "*[no_such_kind]", "test_effect_is_applied_once[no_such_kind]"])
+READS = ("returns", "messages", "offers", "documents", "order_export")
+
+
+def test_readings_follow_from_the_manifest(pytester: pytest.Pytester) -> None:
+    """One round per reading capability that is declared; of the others nothing runs."""
+    result = outcome(pytester, "reading_subject()", "--collect-only", "-q", "-k", "nothing_there")
+    names = [line.split("::")[-1] for line in result.outlines if "test_nothing_there_is_no_error" in line]
+    assert names == [f"test_nothing_there_is_no_error[{name}]" for name in READS]
+    result = outcome(pytester, "toy_subject()", "-k", "nothing_there or good_notice")
+    result.assert_outcomes(skipped=3)
+    result.stdout.fnmatch_lines(["*does not declare notices*"])
+
+
+@pytest.mark.parametrize(
+    ("left_out", "cases", "said"),
+    [
+        ("facts={}", "nothing_is_lost_while_more and returns", "*Subject.facts?'returns'?*not_applicable*"),
+        ("notice=None", "late_notice", "*Subject.notice*not_applicable*"),
+    ],
+)
+def test_declared_reading_without_its_hook_fails(
+    pytester: pytest.Pytester, left_out: str, cases: str, said: str
+) -> None:
+    """What nobody set up is no silent skip; with a word on why, it is a skip that shows the word."""
+    result = outcome(pytester, f"replace(reading_subject(), {left_out})", "-k", cases)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([said])
+    why = "not_applicable={'*[returns]': 'made by hand there', '*[notices]': 'made by hand there'}"
+    result = outcome(pytester, f"replace(reading_subject(), {left_out}, {why})", "-k", cases)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*made by hand there*"])
+
+
+def test_too_few_for_three_pages_fails(pytester: pytest.Pytester) -> None:
+    """Else nothing would be said about pages; a thing without pages is named with a reason."""
+    few = "many_of={'returns': 4, 'documents': 14}"
+    result = outcome(pytester, f"replace(reading_subject(), {few})", "-k", "everything_there and returns and all")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*does not fill three pages*"])
+    whole = f"{few}, one_page={{'returns': 'they come whole'}}"
+    result = outcome(pytester, f"replace(reading_subject(), {whole})", "-k", "everything_there and returns and all")
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("field", ["facts={'refunds': None}", "many_of={'ship': 3}", "one_page={'returns': ''}"])
+def test_stale_hook_fails(pytester: pytest.Pytester, field: str) -> None:
+    outcome(pytester, f"replace(reading_subject(), {field})", "-k", "exemptions_name").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_no_such_case",
+        "*[no_such_kind]",
+        "test_effect_is_applied_once[no_such_kind]",
+        "test_nothing_there_is_no_error[refunds]",
+    ],
+)
 def test_stale_exemption_fails(pytester: pytest.Pytester, name: str) -> None:
     subject = f"replace(toy_subject(), not_applicable={{{name!r}: 'was needed once'}})"
     outcome(pytester, subject, "-k", "exemptions_name").assert_outcomes(failed=1)

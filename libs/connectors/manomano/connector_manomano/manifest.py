@@ -10,6 +10,7 @@ from datetime import time
 from connector_kit.manifest import (
     Budget,
     Capability,
+    ChecklistItem,
     EffectPolicy,
     EnvironmentAddress,
     InputField,
@@ -204,7 +205,7 @@ BUDGETS = (
     _share("read_offers", 8, "stock-sync", burst=3),
     _share("publish_offers", 10, "catalog-feed", burst=3),
     _share("release_offers", 2, "catalog-feed", burst=1),
-    _share("read_offers_for_publishing", 4, "catalog-feed", burst=2),
+    _share("read_offers_for_publishing", 4, "catalog-feed", burst=3),
     _share("verify", 4, "connection-registry", burst=2),
     _share("audit_list_orders", 8, "reconciliation", burst=3),
     _share("audit_read_order", 3, "reconciliation", burst=1),
@@ -239,6 +240,42 @@ EFFECTS = (
         operation="release_offers", kinds=("release_offer",), batch_size=1000, settle_seconds=300, on_undecided="retry"
     ),
 )
+
+GO_LIVE = (
+    ChecklistItem(
+        name="feed_complete",
+        title="The feed is published without problems",
+        help="Both automatic imports of the Toolbox, products and offers, fetch it.",
+        check="feed_complete",
+    ),
+    ChecklistItem(
+        name="feed_fetched",
+        title="ManoMano fetches the feed",
+        help="Toolbox, Catalogue, Automatic import: type the feed's address into both imports (CSV, UTF-8, comma).",
+        check="feed_fetched",
+    ),
+    ChecklistItem(
+        name="feed_accepted",
+        title="The product feed is accepted",
+        help="Toolbox, Catalogue, Import logs: the last report of products shows no errors. No call shows these logs.",
+    ),
+    ChecklistItem(
+        name="templates_right",
+        title="The shipping templates are those of the Toolbox",
+        help="Names, countries, costs and days agree; every active carrier option is named for each article.",
+    ),
+    ChecklistItem(
+        name="offers_listed",
+        title="Offers are listed and none is refused",
+        check="offers_listed",
+    ),
+    ChecklistItem(
+        name="account_manager",
+        title="The account manager has approved the set-up",
+        help="Name the person and the day in the note.",
+    ),
+)
+"""What a seller's guide asks before the first order."""
 
 MANIFEST = Manifest(
     name="manomano",
@@ -283,6 +320,7 @@ MANIFEST = Manifest(
     budgets=BUDGETS,
     quota="shared",
     effects=EFFECTS,
+    go_live=GO_LIVE,
     # Half of the listing share, so that second pages and second readings have calls left.
     poll_seconds=120,
     currency_default="EUR",

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from connector_kit.conformance import FaultNames, MarketplaceConformance, Subject
+from connector_kit.conformance import FaultNames, Held, MarketplaceConformance, Subject
 from connector_kit.conformance.world import World
 from connector_kit.offers import ChannelPrice, PublishOffer
 from connector_manomano.connector import CONNECTOR
+from connector_manomano.sandbox.world import SimOffer
 from hub_contracts.base import Money
 
 KEY = "canary-77ab01-of-the-toolbox"
+CONTRACT = 11781522
+MANY = 2_100
+"""Offers of which the connector asks for 1,000 a page, online and offline apart."""
 NO_PARCELS = "ManoMano shows neither parcels nor refunds, only the order's status"
 
 
@@ -28,6 +32,15 @@ async def offers(world: World, count: int) -> Sequence[PublishOffer]:
     ]
 
 
+async def standing(world: World, count: int) -> Sequence[Held]:
+    """Offers that stand there, with stock and without."""
+    held = world.simulator.world.offers
+    skus = [f"HELD-{len(held) + at:05d}" for at in range(count)]
+    for at, sku in enumerate(skus):
+        held[CONTRACT, sku] = SimOffer(sku, Decimal("19.90"), 5 if count < MANY or at % 2 else 0)
+    return [Held(sku) for sku in skus]
+
+
 class TestManoMano(MarketplaceConformance):
     """Every case that the manifest's capabilities call for."""
 
@@ -37,7 +50,7 @@ class TestManoMano(MarketplaceConformance):
             connector=CONNECTOR,
             folder=Path(__file__).parent.parent,
             credentials={"api_key": KEY},
-            settings={"seller_contract_id": 11781522, "country": "FR", "carrier_grids": "Standard", "page_limit": "10"},
+            settings={"seller_contract_id": CONTRACT, "country": "FR", "carrier_grids": "Standard", "page_limit": "10"},
             sandbox={"api_keys": [KEY]},
             stages={
                 "new": {"status": "PENDING"},
@@ -48,6 +61,8 @@ class TestManoMano(MarketplaceConformance):
             carrier=(None, "GLS"),
             refund_reason="CUSTOMER_WITHDRAWAL",
             requests={"publish_offer": offers},
+            facts={"offers": standing},
+            many_of={"offers": MANY},
             fault_operations={"publish_offer": ["put_offers"], "release_offer": ["unfreeze"]},
             not_applicable={
                 "test_outcomes_stand_in_the_order_of_the_requests[publish_offer]": "stating an unknown SKU creates it",

@@ -25,7 +25,9 @@ class Notices(Orders):
             raise BadNotice(f"{SIGNATURE}: is not the signature of this body")
         try:
             references = json.loads(body)["order_ids"]
-            if not isinstance(references, list) or not all(isinstance(each, str) for each in references):
+            if not isinstance(references, list) or not all(
+                isinstance(each, str) and each.strip() for each in references
+            ):
                 raise TypeError
         except (ValueError, LookupError, TypeError, RecursionError):
             raise BadNotice("order_ids: must be a list of order ids") from None

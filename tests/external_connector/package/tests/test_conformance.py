@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from pathlib import Path
 
 import pytest
-from connector_kit.conformance import FaultNames, MarketplaceConformance, Subject
+from connector_kit.conformance import FaultNames, MarketplaceConformance, PushedNotices, Subject
+from connector_kit.conformance.world import World
 
 from connector_lantern_bay.connector import CONNECTOR
 
@@ -14,6 +18,15 @@ CREDENTIALS = {
     "client_secret": "canary-client-secret-0123",
     "notice_secret": "canary-notice-secret-0123",
 }
+
+
+def proof(world: World, body: bytes) -> dict[str, str]:
+    """What Lantern Bay sends along."""
+    key = CREDENTIALS["notice_secret"].encode()
+    return {"content-type": "application/json", "x-lantern-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}
+
+
+NOTICE = PushedNotices(body=lambda world, named: json.dumps({"order_ids": list(named)}).encode(), headers=proof)
 
 
 class TestLanternBay(MarketplaceConformance):
@@ -34,5 +47,9 @@ class TestLanternBay(MarketplaceConformance):
                 html="html",
                 page_shift="page_shift",
             ),
+            notice=NOTICE,
+            not_applicable={
+                "test_late_notice_is_refused": "the proof covers no time; a repeated notice causes a read, no more",
+            },
             stages={"new": {}, "to_ship": {"status": "accepted"}, "shipped": {"status": "shipped"}},
         )

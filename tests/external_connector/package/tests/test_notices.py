@@ -52,7 +52,9 @@ def test_unproved_notice_is_refused(connection: Connection, headers: dict[str, s
     assert "ORD-SECRET" not in str(caught.value)
 
 
-@pytest.mark.parametrize("said", [None, [], 7, {}, {"order_ids": None}, {"order_ids": "ORD"}, {"order_ids": [7]}])
+@pytest.mark.parametrize(
+    "said", [None, [], 7, {}, {"order_ids": None}, {"order_ids": "ORD"}, {"order_ids": [7]}, {"order_ids": [" "]}]
+)
 def test_unreadable_notice_is_refused(connection: Connection, said: Any) -> None:
     body = json.dumps(said).encode()
     with pytest.raises(BadNotice, match="order_ids"):

@@ -14,11 +14,29 @@ import pytest
 
 for _module in (
     *("base", "world", "kinds", "effects", "troubles", "listing", "mapping", "manifest", "simulator", "shop"),
-    *("upkeep", "verifying"),
+    *("upkeep", "verifying", "readings", "alter", "reading", "exports", "documents", "notices", "invoices"),
 ):
     pytest.register_assert_rewrite(f"connector_kit.conformance.{_module}")
 
-from connector_kit.conformance.subject import Builder, FaultNames, Subject  # noqa: E402
+from connector_kit.conformance.subject import (  # noqa: E402
+    Builder,
+    FactMaker,
+    FaultNames,
+    Held,
+    InvoiceMaker,
+    PushedNotices,
+    Subject,
+)
 from connector_kit.conformance.suites import MarketplaceConformance, ShopConformance  # noqa: E402
 
-__all__ = ["Builder", "FaultNames", "MarketplaceConformance", "ShopConformance", "Subject"]
+__all__ = [
+    "Builder",
+    "FactMaker",
+    "FaultNames",
+    "Held",
+    "InvoiceMaker",
+    "MarketplaceConformance",
+    "PushedNotices",
+    "ShopConformance",
+    "Subject",
+]

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from connector_kit.conformance.kinds import KINDS, EffectKind
+from connector_kit.conformance.readings import READINGS, Reading
 from connector_kit.conformance.subject import Subject
 from connector_kit.conformance.world import SHORTEST_SECRET, World
 from connector_kit.manifest import Capability
 from connector_kit.maturity import read_maturity
+
+Case = TypeVar("Case", bound=Callable[..., Any])
+ABOUT = "about_capability"
+
+
+def about(capability: Capability) -> Callable[[Case], Case]:
+    """Mark a case that is for connectors with a capability only."""
+
+    def mark(case: Case) -> Case:
+        setattr(case, ABOUT, capability)
+        return case
+
+    return mark
 
 
 class CaseBase:
@@ -32,6 +46,9 @@ class CaseBase:
         if "kind" in metafunc.fixturenames:
             names = [name for name in self.EFFECTS if self._declared(KINDS[name].capability)]
             metafunc.parametrize("kind", [KINDS[name] for name in names], ids=names)
+        if "reading" in metafunc.fixturenames:
+            names = [name for name, reading in READINGS.items() if self._declared(reading.capability)]
+            metafunc.parametrize("reading", [READINGS[name] for name in names], ids=names)
 
     def _declared(self, capability: Capability) -> bool:
         """Whether the manifest declares it; true when the subject can only be made while a test runs."""
@@ -45,11 +62,14 @@ class CaseBase:
     def applies(self, request: pytest.FixtureRequest, subject: Subject) -> None:
         """Skip what does not apply, and expect to fail what the maturity file says fails."""
         node: Any = request.node
-        kind = node.callspec.params.get("kind") if hasattr(node, "callspec") else None
-        declared = subject.connector.manifest.capabilities
-        if isinstance(kind, EffectKind) and kind.capability not in declared:
-            pytest.skip(f"the manifest does not declare {kind.capability.value}")
+        given = node.callspec.params if hasattr(node, "callspec") else {}
+        kind: EffectKind | Reading | None = given.get("kind") or given.get("reading")
+        capability = getattr(node.function, ABOUT, None) if kind is None else kind.capability
+        if capability is not None:
+            self.require(subject, capability)
         names = case_names(node.originalname, node.name, kind)
+        if kind is None and capability is not None:
+            names = (f"*[{capability.value}]", *names)
         reason = next((subject.not_applicable[name] for name in names if name in subject.not_applicable), None)
         if reason is not None:
             pytest.skip(f"does not apply: {reason}")
@@ -74,8 +94,8 @@ class CaseBase:
         check_secrets(world, caplog)
 
 
-def case_names(name: str, full: str, kind: EffectKind | None) -> tuple[str, ...]:
-    """How a case can be named in `not_applicable` and `[failing]`: whole, per effect kind, or one variant."""
+def case_names(name: str, full: str, kind: EffectKind | Reading | None) -> tuple[str, ...]:
+    """How a case can be named in `not_applicable` and `[failing]`: whole, per kind or reading, or one variant."""
     return (name, full) if kind is None else (f"*[{kind.name}]", name, f"{name}[{kind.name}]", full)
 
 

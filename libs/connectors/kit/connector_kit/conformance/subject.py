@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector_kit.aftersales import FetchInvoice
 from connector_kit.capabilities import ConnectorFactory
 from connector_kit.testing.clock import START
 from hub_contracts.orders import Environment
@@ -17,6 +18,34 @@ if TYPE_CHECKING:
 
 Builder = Callable[["World", int], Awaitable[Sequence[Any]]]
 """Makes so many requests of one effect kind, each about something of its own."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One thing that the simulated outside holds, by the names that the connector must give it."""
+
+    reference: str
+    """Of the return, thread, offer (its SKU), document or order."""
+    order_reference: str | None = None
+    """The order that it is about; None: not compared."""
+    parts: int | None = None
+    """How many lines the return has, or messages the thread; None: not counted."""
+
+
+FactMaker = Callable[["World", int], Awaitable[Sequence[Held]]]
+"""Puts so many things of one reading capability into the simulated outside, without going through the connector."""
+InvoiceMaker = Callable[["World", bool], Awaitable[FetchInvoice]]
+"""Lets the simulated shop hold an order, with its invoice or without one yet, and asks for that invoice."""
+
+
+@dataclass(frozen=True)
+class PushedNotices:
+    """How the outside would push notices at this moment."""
+
+    body: Callable[[World, Sequence[str]], bytes]
+    """A notice about these orders."""
+    headers: Callable[[World, bytes], Mapping[str, str]]
+    """What travels with a body, its proof included; names in lower case."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +75,8 @@ class FaultNames:
     """Mixed answer: the first item failed and was not applied."""
     string_amounts: str | None = None
     null_address: str | None = None
+    export_failed: str | None = None
+    """An order export ends as failed."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +116,18 @@ class Subject:
     """Effect kind → what the simulator's record names for a request, where it is not order, offer or route."""
     requests: Mapping[str, Builder] = field(default_factory=dict)
     """Effect kind → how to make requests, for kinds that the suite cannot make up by itself."""
+    facts: Mapping[str, FactMaker] = field(default_factory=dict)
+    """Reading (`returns`, `messages`, `offers`, `documents`) → how such things come to be at the simulated outside.
+    Threads are begun by the buyer; documents are all of one order."""
+    many_of: Mapping[str, int] = field(default_factory=dict)
+    """Reading → how many fill at least three pages, where it is not `many`. For `documents` it says that they come in
+    pages at all."""
+    one_page: Mapping[str, str] = field(default_factory=dict)
+    """Reading → why it is never cut into pages."""
+    notice: PushedNotices | None = None
+    """Needed with the capability `notices`."""
+    invoice: InvoiceMaker | None = None
+    """Needed with the capability `shop_invoices`."""
     undecided: Mapping[str, str] = field(default_factory=dict)
     """Effect kind → why its probe cannot see whether it was applied. The probe must then say UNDECIDED."""
     repeat_harmless: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +135,7 @@ class Subject:
     end in RETRY, and the suite sends again and counts."""
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     """Case → why it makes no sense here, shown as the reason of the skip. A case is `test_name`, `test_name[kind]`, one
-    variant as pytest prints it, or `*[kind]` for all cases of an effect kind."""
+    variant as pytest prints it, or `*[name]` for all cases of an effect kind or of a reading capability."""
     secrets: Sequence[str] = ()
     """More texts that may never be seen (a token that the simulator hands out)."""
     environment: Environment = Environment.SANDBOX

@@ -82,7 +82,7 @@ class AsgiCaller:
         true_answer = await self._send(call)
         if what.trouble is Trouble.LOST_ANSWER or true_answer is None:
             return None
-        return what.answer_to(call)
+        return what.altered(true_answer) if what.trouble is Trouble.ALTERED else what.answer_to(call)
 
     async def _send(self, call: Call) -> Answer | None:
         headers = {name: value for name, value in call.headers.items() if value is not None}

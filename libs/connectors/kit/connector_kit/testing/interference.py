@@ -26,6 +26,8 @@ class Trouble(Enum):
     """Another answer, and the outside never got the call."""
     ANSWER_AFTER = "answer_after"
     """Another answer, although the outside did it."""
+    ALTERED = "altered"
+    """The true answer, with something in it changed on the way."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Interference:
     operations: frozenset[str] = frozenset()
     """Operations it strikes; empty = all."""
     answer: Answer | Callable[[Call], Answer] | None = None
+    alter: Callable[[Answer], Answer] | None = None
+    """For `ALTERED`: makes the answer that arrives out of the true one."""
     times: int | None = None
     """How many calls it strikes; None = all."""
     skip: int = 0
@@ -60,3 +64,8 @@ class Interference:
         """The answer that the caller gets instead of the true one."""
         assert self.answer is not None, f"{self.trouble}: states no answer"
         return self.answer(call) if callable(self.answer) else self.answer
+
+    def altered(self, answer: Answer) -> Answer:
+        """What arrives of a true answer."""
+        assert self.alter is not None, f"{self.trouble}: does not say what it changes"
+        return self.alter(answer)

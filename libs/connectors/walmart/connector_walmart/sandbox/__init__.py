@@ -1,0 +1,1 @@
+"""The simulator of Walmart Marketplace. Never part of a production image."""
