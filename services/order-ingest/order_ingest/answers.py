@@ -5,6 +5,7 @@ Connectors wrap a refused key in errors of their own; the status of the last ans
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +27,9 @@ class LastAnswer:
 
 
 LAST_ANSWER: ContextVar[LastAnswer | None] = ContextVar("last_answer", default=None)
+AskAgain = Callable[[float], Awaitable[bool]]
+ASK_AGAIN: ContextVar[AskAgain | None] = ContextVar("ask_again", default=None)
+"""What a listing in bulk does when it gets no call for so many seconds: True after a wait, False to give up."""
 
 
 class WatchedCaller:
@@ -39,10 +43,20 @@ class WatchedCaller:
         note = LAST_ANSWER.get()
         if note is not None:
             note.status, note.retry_after = 0, None
-        answer = await self._inner.call(call)
+        answer = await self._answer(call)
         if note is not None:
             note.status, note.retry_after = answer.status, answer.retry_after if answer.status == 429 else None
         return answer
+
+    async def _answer(self, call: Call) -> Answer:
+        """A listing in bulk waits for its next call: failing would mean to read all pages before it once more."""
+        while True:
+            try:
+                return await self._inner.call(call)
+            except NotSent as error:
+                ask_again = ASK_AGAIN.get()
+                if ask_again is None or error.retry_after is None or not await ask_again(error.retry_after):
+                    raise
 
 
 class Trouble(Enum):

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from hub_common.connections import load_connections
 from hub_common.web import Operator, Problem, Role, operator
 from order_ingest import progress
+from order_ingest.notices import notice_routers
 from order_ingest.pollers import pollers_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     _orders(router, runtime)
     _pollers(router, runtime)
     _backfills(router, runtime)
-    return [router]
+    return [router, notice_routers(runtime)]
 
 
 def _orders(router: APIRouter, runtime: Runtime) -> None:
@@ -107,7 +108,7 @@ def _backfills(router: APIRouter, runtime: Runtime) -> None:
         state: Literal["open", "done", "replayed"] | None = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
-        """Backfills, newest first, with how much of their window has been read."""
+        """Backfills, newest first: how much of the window has been read, and what became of exports."""
         rows = await runtime.pool.fetch(
             "SELECT * FROM backfills WHERE ($1::uuid IS NULL OR connection_id = $1)"
             " AND ($2::text IS NULL OR state = $2) ORDER BY requested_at DESC LIMIT $3",
@@ -123,7 +124,8 @@ def _backfill(row: asyncpg.Record) -> dict[str, Any]:
     done = (row["next_from"] - row["created_from"]).total_seconds()
     percent = 100 if row["state"] == "done" or whole <= 0 else int(100 * done / whole)
     hidden: Sequence[str] = ("traceparent",)
-    return {name: value for name, value in row.items() if name not in hidden} | {"percent": percent}
+    shown = {name: value for name, value in row.items() if name not in hidden}
+    return shown | {"percent": percent, "export_pending": row["export_ticket"] is not None}
 
 
 def _text(body: bytes) -> str:

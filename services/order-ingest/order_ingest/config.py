@@ -26,6 +26,20 @@ class IngestSettings(ServiceSettings):
     reread_chunk_hours: float = Field(default=24, gt=0)
     backfill_chunk_hours: float = Field(default=12, gt=0)
     """Creation window of one backfill listing."""
+    export_days: float = Field(default=31, gt=0)
+    """Creation window of one export. A longer backfill is a row of exports."""
+    export_attempts: int = Field(default=3, ge=1)
+    """Exports of one window that may fail before the rest of the backfill is listed."""
+    export_patience_hours: float = Field(default=6, gt=0)
+    """An export that is not ready by then counts as failed."""
+    export_concurrency: int = Field(default=2, ge=1, le=64)
+    """Exports that one process works on at the same time, beside polls and listings in bulk."""
+    notice_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
+    """Longest body of a notice. It only says where to look; the largest known one is far below."""
+    notices_per_minute: int = Field(default=600, ge=1)
+    """Notices that one process takes of one connection, true or forged. More are answered 429; polls go on."""
+    notices_keep_days: float = Field(default=7, gt=0)
+    """How long bodies of notices are kept; those that could not be proven a day at most."""
     bulk_patience_seconds: float = Field(default=900, ge=0)
     """Where the call budget leaves nothing beside the polls, one chunk may go ahead of a poll after waiting this long.
     0 = never: backfills of such connections then do not move."""

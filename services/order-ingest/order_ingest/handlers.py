@@ -1,4 +1,4 @@
-"""What order-ingest does with facts of `hub.connections`: test orders, backfills; polls follow from the connections."""
+"""What order-ingest does with what it hears: test orders, backfills, orders to read again. Polls need no telling."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from hub_common.tx import Cause, Tx
 from hub_contracts.connections import BackfillRequested, ConnectionChanged, TestOrderRequested
 from hub_contracts.envelope import Event, Origin
 from hub_contracts.orders import OrderReceived
+from hub_contracts.reconciliations import DifferenceFound
 from order_ingest import progress, store
 from order_ingest.domain import customer_digest
 from order_ingest.invented_orders import TestOrder, build_test_order
+from order_ingest.rereads import on_difference_found
 from order_ingest.store import OrderRow, Raw
 
 CONNECTION_UNKNOWN = "connection_unknown"
@@ -151,4 +153,5 @@ ROUTES: Routes = {
     ConnectionChanged: on_connection_changed,
     TestOrderRequested: on_test_order_requested,
     BackfillRequested: on_backfill_requested,
+    DifferenceFound: on_difference_found,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from hub_common.runtime import Runtime
 from hub_common.service import Duty, ServiceSpec
@@ -10,25 +11,34 @@ from hub_contracts import topics
 from order_ingest.api import routers
 from order_ingest.config import IngestSettings
 from order_ingest.handlers import ROUTES
+from order_ingest.notices import forget_step, notice_door
+from order_ingest.planned import planned_calls
 from order_ingest.pollers import pollers_of
+from order_ingest.rereads import Rereads
 from order_ingest.tables import METADATA
 
 
 def duties(runtime: Runtime) -> Sequence[Duty]:
-    """One duty for all pollers."""
+    """One duty for all pollers, one for single orders that are to be read again, one that forgets old notices."""
     pollers = pollers_of(runtime)
-    return [Duty("pollers", pollers.step, idle_seconds=1.0, wake=pollers.wake)]
+    return [
+        Duty("pollers", pollers.step, idle_seconds=1.0, wake=pollers.wake),
+        Duty("rereads", Rereads(runtime).step, idle_seconds=2.0, wake=pollers.reread_wake),
+        Duty("notices", partial(forget_step, runtime), idle_seconds=3600.0),
+    ]
 
 
 SPEC = ServiceSpec(
     name="order-ingest",
     package="order_ingest",
     own_topic=topics.ORDERS,
-    listens=(topics.CONNECTIONS,),
+    listens=(topics.CONNECTIONS, topics.RECONCILIATIONS),
     routes=ROUTES,
     metadata=METADATA,
     settings=IngestSettings,
     duties=duties,
     routers=routers,
+    self_authenticated=notice_door,
+    planned_calls=planned_calls,
     needs_leases=lambda runtime: pollers_of(runtime).lease_names(),
 )

@@ -7,24 +7,25 @@ have places and connector objects of their own, so a poll never waits behind the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from connector_kit.discovery import UnknownConnector, connector
+from connector_kit.discovery import connector
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
-from hub_common.connectors import supports
 from hub_common.errors import is_storage_down
 from hub_common.runtime import Runtime
 from hub_common.wake import Wake
 from order_ingest import progress
+from order_ingest.abilities import can
 from order_ingest.answers import Trouble
 from order_ingest.bulk import BulkWork
 from order_ingest.config import IngestSettings
+from order_ingest.exports import Exports
 from order_ingest.progress import PollState
 from order_ingest.reader import GivenUp, Reader, Result
 from order_ingest.schedule import Schedule
@@ -33,8 +34,8 @@ from order_ingest.windows import JITTER, back_off
 LEASE = "poll:"
 BOOK_SECONDS = 1.0
 """How late a wish for a poll, a lease or a changed connection may be noticed."""
-SAVE_SECONDS = 5.0
-"""How much of the call budget's use may be forgotten when a replica dies."""
+AGES_SECONDS = 5.0
+"""How often the ages of polls are measured."""
 STORAGE_SECONDS = 5.0
 """Wait of a connection whose orders could not be stored because the database was away."""
 LONGEST_HOLD = 6 * 3600.0
@@ -59,7 +60,9 @@ class Pollers:
         self.runtime, self.settings = runtime, settings
         self.reader = Reader(runtime, settings)
         self.bulk = BulkWork(runtime, settings, self.reader)
+        self.exports = Exports(runtime, settings, self.reader)
         self.wake = Wake()
+        self.reread_wake = Wake()
         self._clock = runtime.clock
         self._schedule: Schedule[UUID] = Schedule()
         self._pollers: dict[UUID, Poller] = {}
@@ -69,16 +72,15 @@ class Pollers:
         self._behind: dict[str, list[UUID]] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._fences: dict[str, int] = {}
-        self._used: set[str] = set()
         self._generation = -1
         self._names: tuple[int, set[str]] = (-1, set())
-        self._booked = self._saved = float("-inf")
+        self._booked = self._measured = float("-inf")
 
     def lease_names(self) -> set[str]:
         """One lease per credential of an active connection that orders are read from."""
         generation = self.runtime.connections.generation
         if self._names[0] != generation:
-            names = {LEASE + each.data.credential_ref for each in self.runtime.connections.all() if _polled(each)}
+            names = {LEASE + each.data.credential_ref for each in self.runtime.connections.all() if is_polled(each)}
             self._names = (generation, names)
         return self._names[1]
 
@@ -112,32 +114,34 @@ class Pollers:
         if not force and now - self._booked < BOOK_SECONDS:
             return
         self._booked = now
-        save = now - self._saved >= SAVE_SECONDS
-        if save:
+        if now - self._measured >= AGES_SECONDS:
             # Ages come first: they must go on growing while the database is away.
-            self._saved = now
+            self._measured = now
             self._gauges()
-        asked, backfills = await progress.wanted(self.runtime.pool)
+        wanted = await progress.wanted(self.runtime.pool, self._clock.now())
         await self._sync()
-        for connection_id in asked & self._pollers.keys():
+        for connection_id in wanted.polls & self._pollers.keys():
             if connection_id in self._schedule:
                 self._schedule.put(connection_id, now)
-        self.bulk.backfills(backfills & self._pollers.keys())
-        if save:
-            await self._save_budgets()
+        exported = {each: ticket for each, ticket in wanted.backfills.items() if self._exports_it(each)}
+        self.exports.wanted(exported)
+        self.bulk.backfills((wanted.listings | wanted.backfills.keys() - exported.keys()) & self._pollers.keys())
+
+    def _exports_it(self, connection_id: UUID) -> bool:
+        """A connection of ours whose backfills are read by export."""
+        connection = self.runtime.connections.get(connection_id)
+        ours = connection is not None and connection_id in self._pollers
+        return ours and connection is not None and can(connection, Capability.ORDER_EXPORT)
 
     async def _sync(self) -> None:
         held = {lease.name: lease for lease in self.runtime.leases.held(LEASE)}
         fences = {name: lease.fence for name, lease in held.items()}
         if fences == self._fences and self.runtime.connections.generation == self._generation:
             return
-        for name, lease in held.items():
-            if lease.state and self._fences.get(name) != lease.fence:
-                self._restore(name.removeprefix(LEASE), lease.state)
         self._fences, self._generation = fences, self.runtime.connections.generation
         mine: dict[UUID, Connection] = {}
         for each in self.runtime.connections.all():
-            if not _polled(each):
+            if not is_polled(each):
                 self._inactive.add(each.connection_id)
             elif LEASE + each.data.credential_ref in held:
                 mine[each.connection_id] = each
@@ -148,17 +152,11 @@ class Pollers:
         for connection_id, poller in self._pollers.items():
             self._by_ref.setdefault(poller.ref, set()).add(connection_id)
 
-    def _restore(self, ref: str, state: Mapping[str, Any]) -> None:
-        """Go on with the call budget where the last holder of the lease stopped."""
-        try:
-            self.runtime.callers.restore(ref, state)
-        except ValueError as error:
-            self.runtime.log.warning("budget_state_unreadable", error=str(error))
-
     def _forget(self, connection_id: UUID) -> None:
         del self._pollers[connection_id]
         self._schedule.drop(connection_id)
         self.bulk.forget(connection_id)
+        self.exports.forget(connection_id)
         for waiting in self._behind.values():
             if connection_id in waiting:
                 waiting.remove(connection_id)
@@ -191,16 +189,11 @@ class Pollers:
     def _rest(self, connection: Connection, state: PollState) -> float:
         """Seconds until the next poll of a connection taken over from another replica."""
         assert state.last_attempt_at is not None
-        interval = self._interval(connection)
+        interval = interval_of(connection)
         if state.consecutive_failures:
             interval = back_off(state.consecutive_failures, interval, self.settings.backoff_max_seconds, 0)
         age = (self._clock.now() - state.last_attempt_at).total_seconds()
         return min(max(interval - age, 0.0), interval)
-
-    def _interval(self, connection: Connection) -> float:
-        manifest = connector(connection.data.connector).manifest
-        own = connection.data.settings.orders.poll_seconds
-        return float(own or manifest.poll_every(connection.data.connector_settings))
 
     def _dispatch(self) -> int:
         now, started = self._clock.monotonic(), 0
@@ -220,9 +213,11 @@ class Pollers:
     def _dispatch_bulk(self, now: float) -> int:
         chosen = self.bulk.ready(now, self._until_poll)
         for connection_id in chosen:
-            self._used.add(self._pollers[connection_id].ref)
             self._start(f"bulk:{connection_id}", partial(self.bulk.run, connection_id, self._gate))
-        return len(chosen)
+        exported = self.exports.ready(now)
+        for connection_id in exported:
+            self._start(f"export:{connection_id}", partial(self.exports.run, connection_id, self._gate))
+        return len(chosen) + len(exported)
 
     def _until_poll(self, connection_id: UUID) -> float:
         """Seconds until the next poll that draws on the same call budget."""
@@ -250,9 +245,8 @@ class Pollers:
         wait = STORAGE_SECONDS
         try:
             connection = self.runtime.connections.get(connection_id)
-            if connection is None or not _polled(connection):
+            if connection is None or not is_polled(connection):
                 return
-            self._used.add(ref)
             result = await self.reader.poll(connection, self._gate(connection_id))
             wait = await self._learn(connection, poller, result)
         except Exception as error:
@@ -271,7 +265,7 @@ class Pollers:
         cid = connection.connection_id
         found = await progress.states(self.runtime.pool, [cid])
         poller.state = found.get(cid, PollState())
-        interval, failure = self._interval(connection), result.failure
+        interval, failure = interval_of(connection), result.failure
         if result.given_up:
             return BOOK_SECONDS
         if failure is None:
@@ -287,7 +281,7 @@ class Pollers:
         async def gate() -> None:
             poller = self._pollers.get(connection_id)
             connection = self.runtime.connections.get(connection_id)
-            if poller is None or connection is None or self.runtime.stopping or not _polled(connection):
+            if poller is None or connection is None or self.runtime.stopping or not is_polled(connection):
                 raise GivenUp
             if self.runtime.leases.holds(LEASE + connection.data.credential_ref) is None:
                 raise GivenUp
@@ -306,12 +300,6 @@ class Pollers:
         while self._jobs:
             await asyncio.wait(self._jobs)
 
-    async def _save_budgets(self) -> None:
-        used, self._used = self._used, set()
-        if used:
-            states = self.runtime.callers.export()
-            await self.runtime.leases.save_state({LEASE + ref: states[ref] for ref in used if ref in states})
-
     def _gauges(self) -> None:
         now = self._clock.now()
         for connection_id, poller in self._pollers.items():
@@ -321,15 +309,16 @@ class Pollers:
             self.runtime.metrics.poller_age_seconds.labels(connection=str(connection_id)).set(age)
 
 
-def _polled(connection: Connection) -> bool:
+def interval_of(connection: Connection) -> float:
+    """Seconds between polls of a connection: its own, else its operator's, else its connector's."""
+    manifest = connector(connection.data.connector).manifest
+    own = connection.data.settings.orders.poll_seconds
+    return float(own or manifest.poll_every(connection.data.connector_settings))
+
+
+def is_polled(connection: Connection) -> bool:
     """Orders are read from it: active, and its connector can."""
-    if not connection.active:
-        return False
-    try:
-        manifest = connector(connection.data.connector).manifest
-    except UnknownConnector:
-        return False
-    return supports(manifest, connection.data.settings.capabilities_off, Capability.ORDERS)
+    return connection.active and can(connection, Capability.ORDERS)
 
 
 _BY_RUNTIME: WeakKeyDictionary[Any, Pollers] = WeakKeyDictionary()

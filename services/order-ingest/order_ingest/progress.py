@@ -39,9 +39,31 @@ RETURNING consecutive_failures
 """
 
 WANTED = """
-SELECT connection_id, 'poll' AS what FROM poll_state WHERE run_requested_at IS NOT NULL
-UNION ALL SELECT DISTINCT connection_id, 'backfill' FROM backfills WHERE state = 'open'
+SELECT connection_id, 'poll' AS what, false AS ticket FROM poll_state WHERE run_requested_at <= $1
+UNION ALL SELECT connection_id, CASE WHEN export_given_up THEN 'listing' ELSE 'backfill' END,
+                 bool_or(export_ticket IS NOT NULL)
+FROM backfills WHERE state = 'open' GROUP BY connection_id, export_given_up
 """
+
+POLL_SOON = """
+INSERT INTO poll_state (connection_id, tenant, run_requested_at, run_requested_by) VALUES ($1, $2, $3, $4)
+ON CONFLICT (connection_id) DO UPDATE SET
+    run_requested_at = greatest($3, poll_state.last_attempt_at + make_interval(secs => $5)),
+    run_requested_by = coalesce(poll_state.run_requested_by, $4)
+"""
+SOONEST_POLL_SECONDS = 10.0
+"""Since the last one. Marketplaces tell of every change by itself, and one listing brings them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be read beside the plan. `backfills`: connection → whether an export of one is being made."""
+
+    polls: frozenset[UUID]
+    backfills: dict[UUID, bool]
+    """To be exported where the connector can."""
+    listings: frozenset[UUID]
+    """Connections with a backfill whose export was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +130,18 @@ async def request_run(pool: Pool, connection_id: UUID, tenant: str, now: datetim
     )
 
 
-async def wanted(pool: Pool) -> tuple[set[UUID], set[UUID]]:
-    """Connections that somebody wants polled now, and connections with an open backfill."""
-    rows = await pool.fetch(WANTED)
-    return (
-        {row["connection_id"] for row in rows if row["what"] == "poll"},
-        {row["connection_id"] for row in rows if row["what"] == "backfill"},
+async def poll_soon(conn: Conn, connection_id: UUID, tenant: str, now: datetime, who: str) -> None:
+    """Ask for a poll some seconds after the last one at the earliest; a person's wish keeps its name."""
+    await conn.execute(POLL_SOON, connection_id, tenant, now, who, SOONEST_POLL_SECONDS)
+
+
+async def wanted(pool: Pool, now: datetime) -> Wanted:
+    """Connections that somebody wants polled by now, and connections with an open backfill."""
+    rows = await pool.fetch(WANTED, now)
+    return Wanted(
+        frozenset(row["connection_id"] for row in rows if row["what"] == "poll"),
+        {row["connection_id"]: row["ticket"] for row in rows if row["what"] == "backfill"},
+        frozenset(row["connection_id"] for row in rows if row["what"] == "listing"),
     )
 
 
@@ -151,11 +179,13 @@ async def add_backfills(conn: Conn, rows: list[tuple[Any, ...]]) -> None:
     )
 
 
-async def open_backfill(pool: Pool, connection_id: UUID) -> asyncpg.Record | None:
-    """The oldest backfill of a connection that is not done."""
+async def open_backfill(pool: Pool, connection_id: UUID, *, given_up: bool) -> asyncpg.Record | None:
+    """The oldest backfill of a connection that is not done; `given_up`: only one that cannot be exported."""
     return await pool.fetchrow(
-        "SELECT * FROM backfills WHERE connection_id = $1 AND state = 'open' ORDER BY requested_at LIMIT 1",
+        "SELECT * FROM backfills WHERE connection_id = $1 AND state = 'open' AND (export_given_up OR NOT $2)"
+        " ORDER BY requested_at LIMIT 1",
         connection_id,
+        given_up,
     )
 
 
@@ -188,3 +218,14 @@ async def backfill_failed(pool: Pool, backfill_id: UUID, error: str, now: dateti
     await pool.execute(
         "UPDATE backfills SET last_error = $2, updated_at = $3 WHERE backfill_id = $1", backfill_id, error, now
     )
+
+
+async def backfill_hours(pool: Pool, exporting: Iterable[UUID] = ()) -> dict[UUID, float]:
+    """Hours of creation time that open backfills have still to list, by connection. `exporting` connections list only
+    what could not be exported."""
+    rows = await pool.fetch(
+        "SELECT connection_id, sum(extract(epoch FROM created_until - next_from)) / 3600 AS hours FROM backfills"
+        " WHERE state = 'open' AND (export_given_up OR NOT connection_id = ANY($1)) GROUP BY connection_id",
+        list(exporting),
+    )
+    return {row["connection_id"]: max(float(row["hours"]), 0.0) for row in rows}

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from connector_kit.capabilities import OrderWindow
+from connector_kit.capabilities import OrderWindow, RawOrder
 from connector_kit.http import HttpCaller, Lane
-from connector_kit.manifest import Manifest
+from connector_kit.manifest import Capability, Manifest
 from hub_common.connections import Connection
 from hub_common.connectors import ConnectorBook
 from hub_common.errors import is_storage_down
 from hub_common.parked import Park, park, resume
 from hub_common.runtime import Runtime
 from hub_common.tx import Cause, Tx
-from order_ingest import progress
+from order_ingest import export_store, progress
+from order_ingest.abilities import can
 from order_ingest.answers import LAST_ANSWER, Failure, LastAnswer, Trouble, WatchedCaller, failure_of
 from order_ingest.config import IngestSettings
+from order_ingest.export_store import ExportPart
 from order_ingest.intake import Batch, Taken, take
 from order_ingest.listing import Gate, Page, read_listing
 from order_ingest.store import lock_connection
@@ -30,6 +32,7 @@ CREDENTIALS_REFUSED = "credentials_refused"
 Landing = Callable[[Tx, Taken], Awaitable[None]]
 """What the transaction of the last page does beside taking it."""
 Counting = Callable[[Tx, Taken], Awaitable[None]]
+Pages = AsyncIterator[Sequence[RawOrder]]
 
 
 class GivenUp(Exception):
@@ -84,7 +87,7 @@ class Reader:
         failures = await self._not_polled(connection, failure, started_at)
         return Result(failure, failures)
 
-    async def reread_part(self, connection: Connection, gate: Gate) -> Result:
+    async def reread_part(self, connection: Connection, gate: Gate, lane: Lane = Lane.BULK) -> Result:
         """Read the next part of the last days again, whatever the update times say."""
         cid, now = connection.connection_id, self._clock.now()
         state = (await progress.states(self._runtime.pool, [cid])).get(cid)
@@ -101,13 +104,14 @@ class Reader:
         async def land(tx: Tx, _: Taken) -> None:
             await progress.reread_moved(tx.conn, cid, None if chunk.last else chunk.end, tx.now)
 
-        failure = await self._read(Batch(connection, _no_mapper, (), now), chunk.window, Lane.BULK, gate, land)
+        failure = await self._read(Batch(connection, _no_mapper, (), now), chunk.window, lane, gate, land)
         return Result(failure, given_up=failure is GAVE_UP)
 
-    async def backfill_part(self, connection: Connection, gate: Gate) -> Result:
-        """Read the next part of the connection's oldest open backfill."""
+    async def backfill_part(self, connection: Connection, gate: Gate, lane: Lane = Lane.BULK) -> Result:
+        """List the next part of the connection's oldest open backfill that is not to be exported."""
         now = self._clock.now()
-        row = await progress.open_backfill(self._runtime.pool, connection.connection_id)
+        exported = can(connection, Capability.ORDER_EXPORT)
+        row = await progress.open_backfill(self._runtime.pool, connection.connection_id, given_up=exported)
         if row is None:
             return Result()
         backfill_id: UUID = row["backfill_id"]
@@ -120,10 +124,45 @@ class Reader:
             await progress.backfill_moved(tx.conn, backfill_id, chunk.end, tx.now)
 
         batch = Batch(connection, _no_mapper, (), now, backfill=True)
-        failure = await self._read(batch, chunk.window, Lane.BULK, gate, land, count)
+        failure = await self._read(batch, chunk.window, lane, gate, land, count)
         if failure is not None and failure is not GAVE_UP:
             await progress.backfill_failed(self._runtime.pool, backfill_id, failure.text, now)
         return Result(failure, given_up=failure is GAVE_UP)
+
+    async def export_part(self, connection: Connection, gate: Gate, part: ExportPart) -> Failure | None:
+        """Read the files of an export that is ready; None = all of them. Raises storage errors.
+
+        The orders count as read when the export was asked for: what was polled meanwhile is newer.
+        """
+        ticket, asked_at = part.ticket, part.asked_at
+        assert ticket is not None
+        assert asked_at is not None
+
+        async def count(tx: Tx, taken: Taken) -> None:
+            await progress.backfill_counted(tx.conn, part.backfill_id, taken, tx.now)
+
+        async def land(tx: Tx, _: Taken) -> None:
+            await export_store.read(tx.conn, part, tx.now)
+
+        def files(speaker: Any) -> Pages:
+            pages: Pages = speaker.read_export(ticket)
+            return pages
+
+        batch = Batch(connection, _no_mapper, (), asked_at, backfill=True)
+        return await self._read_pages(batch, files, Lane.BULK, gate, land, count, as_of=asked_at)
+
+    async def ask(self, connection: Connection, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        """What the connector answers to one question in bulk, or why there is no answer. Raises storage errors."""
+        last = LastAnswer()
+        token = LAST_ANSWER.set(last)
+        try:
+            return await question(self.book.connector(connection.connection_id, Lane.BULK))
+        except Exception as error:
+            if is_storage_down(error):
+                raise
+            return self._explain(error, last, connection)
+        finally:
+            LAST_ANSWER.reset(token)
 
     async def _read(
         self,
@@ -135,6 +174,25 @@ class Reader:
         counting: Counting | None = None,
     ) -> Failure | None:
         """Read one listing; None = to its end. Raises storage errors."""
+
+        def listing(speaker: Any) -> Pages:
+            pages: Pages = speaker.list_orders(window)
+            return pages
+
+        return await self._read_pages(batch, listing, lane, gate, land, counting)
+
+    async def _read_pages(
+        self,
+        batch: Batch,
+        source: Callable[[Any], Pages],
+        lane: Lane,
+        gate: Gate,
+        land: Landing,
+        counting: Counting | None = None,
+        *,
+        as_of: datetime | None = None,
+    ) -> Failure | None:
+        """Take pages wherever they come from; `as_of` when they are older than their arrival."""
         total, last = Taken(), LastAnswer()
         token = LAST_ANSWER.set(last)
         try:
@@ -144,7 +202,7 @@ class Reader:
             async def take_page(page: Page) -> None:
                 async with self._transactions.begin() as tx:
                     connection = await lock_connection(tx.conn, batch.connection)
-                    piece = replace(mapped, connection=connection, raws=page.raws, fetched_at=page.fetched_at)
+                    piece = replace(mapped, connection=connection, raws=page.raws, fetched_at=as_of or page.fetched_at)
                     taken = await take(tx, piece)
                     total.add(taken)
                     if taken.seen:
@@ -154,7 +212,7 @@ class Reader:
                     if page.last:
                         await land(tx, total)
 
-            await read_listing(speaker.list_orders(window), take_page, gate, self._clock)
+            await read_listing(source(speaker), take_page, gate, self._clock)
         except GivenUp:
             return GAVE_UP
         except Exception as error:

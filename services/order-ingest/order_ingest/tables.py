@@ -1,4 +1,5 @@
-"""Tables of order-ingest. `raw_orders` holds personal data exactly as it was answered; the others hold none."""
+"""Tables of order-ingest. `raw_orders` and `notices` hold what came exactly as it came, personal data included; the
+others hold none."""
 
 from sqlalchemy import (
     BigInteger,
@@ -103,6 +104,42 @@ Table(
 )
 
 Table(
+    # Orders about which a comparison found that hub and marketplace do not agree, or of which a notice told.
+    "rereads",
+    METADATA,
+    Column("connection_id", Uuid, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("difference_id", Uuid),
+    Column("wishes", Integer, nullable=False, server_default=text("1")),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("attempts", Integer, nullable=False, server_default=_ZERO),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("requested_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("read_at", Instant),
+    Index("ix_rereads_open", "connection_id", "next_at", postgresql_where=text("state = 'open'")),
+)
+
+Table(
+    # What marketplaces pushed, byte for byte; `times` counts arrivals of the same bytes.
+    "notices",
+    METADATA,
+    Column("notice_id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, server_default="received"),
+    Column("order_references", Integer, nullable=False, server_default=_ZERO),
+    Column("times", Integer, nullable=False, server_default=text("1")),
+    Column("received_at", Instant, nullable=False),
+    Column("last_received_at", Instant, nullable=False),
+    UniqueConstraint("connection_id", "sha256"),
+    Index("ix_notices_last_received_at", "last_received_at"),
+)
+
+Table(
     "backfills",
     METADATA,
     Column("backfill_id", Uuid, primary_key=True),
@@ -120,5 +157,14 @@ Table(
     Column("requested_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False, server_default=NOW),
     Column("traceparent", Text),
+    # Parts that are read by export: the ticket in hand, failures in a row, and what became of exports so far.
+    Column("export_ticket", Text),
+    Column("export_asked_at", Instant),
+    Column("export_until", Instant),
+    Column("export_attempts", Integer, nullable=False, server_default=_ZERO),
+    Column("export_given_up", Boolean, nullable=False, server_default=text("false")),
+    Column("exports_asked", Integer, nullable=False, server_default=_ZERO),
+    Column("exports_read", Integer, nullable=False, server_default=_ZERO),
+    Column("exports_failed", Integer, nullable=False, server_default=_ZERO),
     Index("ix_backfills_open", "connection_id", "requested_at", postgresql_where=text("state = 'open'")),
 )

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from connector_kit.capabilities import OrderWindow
 
+SOONEST_LOOK, LATEST_LOOK = 10.0, 300.0
+"""Seconds between two looks at an export in the making: small ones take seconds, large ones an hour."""
 JITTER = 0.1
 """Share of the interval added at random, so that connections made at the same minute drift apart."""
 
@@ -62,6 +64,11 @@ def back_off(failures: int, interval: float, longest: float, jitter: float) -> f
     return wait * (1 + JITTER * jitter)
 
 
+def look_again_after(age: float) -> float:
+    """Seconds until an export that was asked for `age` seconds ago is looked at again: often at first, then seldom."""
+    return min(max(age / 10, SOONEST_LOOK), LATEST_LOOK)
+
+
 def reread_due(
     now: datetime, first_run: datetime | None, done: datetime | None, every: timedelta, share: float
 ) -> bool:
@@ -73,11 +80,13 @@ def reread_due(
 
 @dataclass(frozen=True, slots=True)
 class CallRoom:
-    """What one call budget has left: calls that could be made at once, its burst, seconds until one more is granted."""
+    """What one call budget has left: calls that polls could make at once, its burst, seconds until one more is granted,
+    and how many of the calls the budget would give to bulk work."""
 
     available: int
     burst: int
     seconds_per_call: float
+    for_bulk: int = 1
 
 
 def may_start_chunk(rooms: Sequence[CallRoom], seconds_to_poll: float, waited: float, patience: float) -> bool:
@@ -93,5 +102,5 @@ def may_start_chunk(rooms: Sequence[CallRoom], seconds_to_poll: float, waited: f
 
 
 def may_go_on(rooms: Sequence[CallRoom]) -> bool:
-    """Whether a listing in bulk may read its next page and still leave a call for a poll."""
-    return all(room.available >= 2 for room in rooms if room.burst > 1)
+    """Whether a listing in bulk may read its next page: the budget gives bulk work a call and a poll has one left."""
+    return all(room.available >= 2 and room.for_bulk >= 1 for room in rooms if room.burst > 1)

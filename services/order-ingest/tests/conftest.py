@@ -135,10 +135,16 @@ MakeWorld = Callable[..., Awaitable[World]]
 async def make_world(database: str) -> AsyncIterator[MakeWorld]:
     async with AsyncExitStack() as stack:
 
-        async def make(*, start: datetime = START, sandbox: dict[str, Any] | None = None, **settings: Any) -> World:
+        async def make(
+            *,
+            start: datetime = START,
+            sandbox: dict[str, Any] | None = None,
+            market: str = "manomano",
+            **settings: Any,
+        ) -> World:
             clock = ManualClock(start)
             options = SandboxOptions(clock, settings={"accept_within_hours": 1000} | (sandbox or {}))
-            simulator = connector("manomano").build_sandbox(options)
+            simulator = connector(market).build_sandbox(options)
             server = WebServer(simulator.app)
             await server.start()
             stack.push_async_callback(server.stop)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from connector_kit.http import Lane
 from hub_contracts.connections import BackfillRequested
 from hub_contracts.envelope import Origin
 
@@ -128,23 +129,24 @@ async def test_without_spare_calls_polls_go_first_and_a_patient_backfill_moves_i
         world.h.runtime.connections.get(connection.connection_id),
         world.h.runtime.book.manifest(connection.connection_id),
     )
-    while budget.available("list_orders", 3) > 1:
-        budget.try_take("list_orders", 3)
+    while budget.available("list_orders", Lane.LIVE) > 1:
+        budget.try_take("list_orders", Lane.LIVE)
     await ask(world, connection.connection_id)
     await state.book(force=True)
     await state.run_due()
     assert await world.value("SELECT chunks_done FROM backfills") == 0
     for _ in range(12):
         await world.poll(240)
-        while budget.available("list_orders", 3) > 1:
-            budget.try_take("list_orders", 3)
+        while budget.available("list_orders", Lane.LIVE) > 1:
+            budget.try_take("list_orders", Lane.LIVE)
     assert await world.value("SELECT chunks_done FROM backfills") >= 1
     assert await world.value("SELECT polls FROM poll_state") >= 5
 
 
 async def test_the_last_days_are_read_again_and_find_what_the_update_time_hid(make_world: Any) -> None:
     world = await make_world(reread_every_hours=6, reread_days=3)
-    await world.connect()
+    # The id decides when the first re-read is due: here so that the second does not begin within the test.
+    await world.connect(connection_id=UUID(int=498))
     (reference,) = world.orders()
     await world.poll()
     order = next(o for o in world.sandbox.world.orders.values() if o.reference == reference)

@@ -195,8 +195,6 @@ async def test_the_call_budget_outlives_its_holder(world: Any) -> None:
     for _ in range(10):
         world.clock.advance(0.001)
         await world.pollers.reader.poll(world.h.runtime.connections.get(connection.connection_id), _open)
-    world.pollers._used.add(connection.credential_ref)
-    await world.pollers._save_budgets()
     await world.h.runtime.leases.release()
     other = await world.replica("b")
     await other.lease()
