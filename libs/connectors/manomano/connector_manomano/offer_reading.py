@@ -92,13 +92,14 @@ class ReadsBack(Part):
         asked = list(dict.fromkeys(skus))
         wanted = frozenset(asked)
         seen: set[str] = set()
+        nameless = 0
         async for page, online in self.offer_pages("read_offers", asked):
             fresh: list[MarketplaceOffer] = []
             for offer in page:
                 try:
                     read = read_offer(offer, self.settings.currency, asked_online=online)
                 except MappingError:
-                    # Without a SKU it is nobody's: the hub could match it with nothing.
+                    nameless += 1
                     continue
                 if read.offer_sku not in seen and (not wanted or read.offer_sku in wanted):
                     seen.add(read.offer_sku)
@@ -106,6 +107,8 @@ class ReadsBack(Part):
                     fresh.append(read.model_copy(update={"problems": hidden}))
             if fresh:
                 yield fresh
+        if nameless:
+            raise BadAnswer(f"{nameless} offer(s) have no readable SKU; all others were given")
 
     async def offer_pages(
         self, operation: str, skus: Sequence[str]
@@ -119,7 +122,7 @@ class ReadsBack(Part):
                     yield page, online
 
     async def _pages(self, operation: str, skus: Sequence[str], *, online: bool) -> AsyncIterator[list[dict[str, Any]]]:
-        page, before = 0, b""
+        page, before, odd = 0, b"", 0
         while True:
             page += 1
             answer = await self.client.read_offers(operation, skus, online=online, page=page, limit=OFFERS_PER_PAGE)
@@ -127,12 +130,16 @@ class ReadsBack(Part):
             content = body.get("content") if isinstance(body, dict) else None
             if answer.status != 200 or not isinstance(body, dict) or not isinstance(content, list):
                 raise BadAnswer(f"HTTP {answer.status}: the list of offers is unreadable")
-            yield [offer for offer in content if isinstance(offer, dict)]
+            offers = [offer for offer in content if isinstance(offer, dict)]
+            odd += len(content) - len(offers)
+            yield offers
             pages = _count(body.get("pagination"))
             last = len(content) < OFFERS_PER_PAGE if pages is None else page >= pages
             if last or not content or answer.body == before:
-                return
+                break
             before = answer.body
+        if odd:
+            raise BadAnswer(f"{odd} member(s) of the list of offers are no objects; all others were given")
 
     async def one_offer(self, operation: str, sku: str) -> dict[str, Any] | None:
         """The offer of a SKU as ManoMano shows it, online or offline; None when it shows none. Raises `CallError`."""

@@ -90,7 +90,6 @@ class Documents:
                 uploaded_at=_uploaded_at(document),
             )
             for document in await self._documents_of(order_reference, "list_documents")
-            if text(document.get("id")) is not None
         ]
 
     async def remove_document(self, document_reference: str) -> Outcome:
@@ -112,6 +111,10 @@ class Documents:
         if not isinstance(told.get("order_documents"), list):
             raise BadAnswer("OR72: the answer has no list 'order_documents'")
         found = objects(told["order_documents"])
+        read = [document for document in found if text(document.get("id")) and text(document.get("order_id"))]
+        if len(read) < len(told["order_documents"]):
+            # One of them may be the one that is looked for: "it is not there" would be a guess.
+            raise BadAnswer(f"OR72: {len(told['order_documents']) - len(read)} document(s) cannot be understood")
         return [document for document in found if text(document.get("order_id")) == order_reference]
 
     async def probe_invoice(self, request: UploadInvoice) -> ProbeResult:

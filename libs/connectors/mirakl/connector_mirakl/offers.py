@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
 from connector_kit.capabilities import MappingError
-from connector_kit.http import CallError, Lane
+from connector_kit.http import BadAnswer, CallError, Lane
 from connector_kit.offers import ChannelPrice, MarketplaceOffer, VolumePrice
 from connector_kit.outcome import Outcome
 from connector_mirakl.client import MiraklClient, Unavailable
@@ -86,7 +86,9 @@ class OfferReader:
     async def _page(self, params: Sequence[tuple[str, str]], offset: int) -> tuple[list[Json], int]:
         query = [*params, ("max", str(PAGE)), ("offset", str(offset))]
         answer = await self._client.read_object(self._operation, "/api/offers", query, lane=Lane.STOCK)
-        page, total = objects(answer.get("offers")), answer.get("total_count")
+        if not isinstance(answer.get("offers"), list):
+            raise BadAnswer("OF21: the answer has no list 'offers'")
+        page, total = objects(answer["offers"]), answer.get("total_count")
         return page, total if isinstance(total, int) and not isinstance(total, bool) else len(page)
 
 
