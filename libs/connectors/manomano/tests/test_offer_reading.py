@@ -118,11 +118,21 @@ async def test_frozen_values_and_errors_are_told(world: World) -> None:
 
 
 async def test_odd_values_are_said_not_guessed(world: World) -> None:
-    shows(world, {"sku": "A", "price": "cheap", "stock": "some"}, {"price": 1}, {"sku": "B", "stock": 1.5}, {"sku": 7})
+    shows(world, {"sku": "A", "price": "cheap", "stock": "some"}, {"sku": "B", "stock": 1.5}, {"sku": 7})
     found = await read(world.connect())
     assert set(found) == {"A", "B", "7"}
     assert (found["A"].price, found["A"].quantity, len(found["A"].problems)) == (None, None, 2)
     assert found["B"].quantity is None
+
+
+@pytest.mark.parametrize("odd", [{"price": 1}, None, 7])
+async def test_a_row_without_a_sku_is_told_when_all_others_were_given(world: World, odd: object) -> None:
+    shows(world, {"sku": "A"}, odd, {"sku": "B"})
+    found: set[str] = set()
+    with pytest.raises(BadAnswer, match="all others were given"):
+        async for page in world.connect().list_offers():
+            found |= {offer.offer_sku for offer in page}
+    assert found == {"A", "B"}
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"content": null}', b""])
