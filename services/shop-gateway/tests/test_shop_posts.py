@@ -80,7 +80,7 @@ async def test_badly_signed_posts_come_through_when_signed_well(stage: Stage, fa
 
 
 async def test_test_orders_stay_marked(stage: Stage) -> None:
-    stage.simulator.faults.set([FaultRule(fault="html_answer")])
+    stage.simulator.faults.set([FaultRule(fault="plain_answer")])
     route_id = await stage.route(routed(1, is_test=True))
     await taken(await stage.post("acknowledgements", {"route_id": str(route_id), "shop_order_reference": "S-1"}))
     await taken(await stage.post("shipments", stage.shipment(route_id)))
@@ -90,7 +90,7 @@ async def test_test_orders_stay_marked(stage: Stage) -> None:
 
 
 async def test_an_acknowledgement_is_told_once_and_keeps_its_number(stage: Stage) -> None:
-    stage.simulator.faults.set([FaultRule(fault="html_answer")])  # the shop gives no number with its answer
+    stage.simulator.faults.set([FaultRule(fault="plain_answer")])  # the shop gives no number with its answer
     route_id = await stage.route(routed(1))
     ack = {"order_number": "M00001", "shop_order_reference": "S-1"}
     await taken(await stage.post("acknowledgements", ack))

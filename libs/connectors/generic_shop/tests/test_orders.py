@@ -143,8 +143,11 @@ async def test_a_refusal_that_quotes_the_order_gives_a_reason_without_the_buyer(
     assert len(reason) <= 2_048
 
 
-async def test_a_slow_answer_is_an_answer(connect: Connect, order: MakeOrder, simulator: GenericShopSimulator) -> None:
-    strike(simulator, "slow_ack")
+@pytest.mark.parametrize("fault", ["slow_ack", "plain_answer"])
+async def test_odd_but_accepting_answers_are_done(
+    connect: Connect, order: MakeOrder, simulator: GenericShopSimulator, fault: str
+) -> None:
+    strike(simulator, fault)
     assert (await create(connect(), order())).state is OutcomeState.DONE
     assert len(kinds(simulator)) == 1
 

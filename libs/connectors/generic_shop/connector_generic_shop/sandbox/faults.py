@@ -27,6 +27,7 @@ AFTER_EFFECT = MappingProxyType(
         "error_500_after_effect": "500 although the message was taken",
         "timeout_after_effect": "no answer although the message was taken",
         "html_answer": "200 with an HTML page instead of JSON",
+        "plain_answer": "200 with `OK` sent as text/html, as scripts do: taken, without the shop's number",
         "slow_ack": "the 2xx comes `slow_seconds` late",
     }
 )
