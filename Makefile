@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # bench and chaos take minutes and have targets of their own.
-TESTED := $(wildcard libs services tools tests)
+# The longest files come first, so that no worker is left alone with one of them at the end.
+TESTED := $(wildcard tools tests libs services)
 UNTESTED := --ignore=tests/chaos
 
 # Every package of every distribution, for the type checker: names, and the folders they lie in.
@@ -34,7 +35,7 @@ status: setup  ## What runs
 	@$(BIN)/hub stack status
 
 test: setup  ## Unit, contract, integration and stack tests
-	$(BIN)/pytest -rfEs -n 2 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs -n 3 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
 	$(BIN)/pytest -rfEs --ignore=tests/integration/test_replay.py $(PYTEST_ARGS) tests/integration
 
 lint: lint-style lint-format lint-types lint-layers lint-rules  ## Style, types, layers, own rules (all: make -k lint)
