@@ -36,8 +36,11 @@ NEEDED_BYTES = 4 * 1024**3
 
 
 def _fast_place() -> Path | None:
-    """Memory, where there is plenty: each test's database is a copy of a template, and nothing of it is kept."""
-    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= NEEDED_BYTES:
+    """Memory, where there is plenty: each test's database is a copy of a template, and nothing of it is kept.
+
+    Who names a place for temporary files (`TMPDIR`) is obeyed.
+    """
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= NEEDED_BYTES:
         return MEMORY
     return None
 
