@@ -40,9 +40,9 @@ def _fast_place() -> Path | None:
 
     Who names a place for temporary files (`TMPDIR`) is obeyed.
     """
-    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= NEEDED_BYTES:
-        return MEMORY
-    return None
+    if "TMPDIR" in os.environ or not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= NEEDED_BYTES else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
