@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub_tools.commands import compose_env, lint, new_connector, new_service, replay, run, stack
+from hub_tools.commands import bench, compose_env, lint, new_connector, new_service, replay, run, stack
 from hub_tools.run.api import ApiError
 from hub_tools.scaffold.errors import ScaffoldError
 from hub_tools.setup.errors import SetupError
@@ -23,6 +23,7 @@ app.add_typer(stack.app, name="stack")
 app.command("lint")(lint.lint)
 app.command("compose-env")(compose_env.compose_env)
 app.command("replay")(replay.replay)
+app.command("bench")(bench.bench)
 app.command("new-connector")(new_connector.new_connector)
 app.command("new-service")(new_service.new_service)
 app.command("register-service")(new_service.register_service)
