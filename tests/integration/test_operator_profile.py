@@ -1,9 +1,8 @@
-"""An operator's rules are data: the profile that a connection names sets its clock and puts invoices at shipment."""
+"""An operator's rules are data: the profile that a connection names puts invoices at shipment."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
 
 import pytest
 
@@ -27,15 +26,6 @@ def test_a_shipped_order_has_its_invoice_at_the_marketplace_once(hub: Hub) -> No
     told = eventually(lambda: of_type(hub.story(connection_id, reference), "invoice.uploaded.v1"), "and it is told")
     effects = Counter(effect["kind"] for effect in hub.effects(row["order_id"]))
     assert (len(invoices()), len(told), effects["upload_invoice"]) == (1, 1, 1)
-
-
-def test_the_profile_sets_the_clock(hub: Hub) -> None:
-    connection_id = hub.setting.connections["mirakl"]
-    [reference] = hub.buy("mirakl", (SKU, 1))
-    [received] = of_type(hub.story(connection_id, reference), "order.received.v1")
-    order = received["data"]["order"]
-    created, accept_by = (datetime.fromisoformat(order[name]) for name in ("created_at", "accept_by"))
-    assert accept_by - created == timedelta(days=5)
 
 
 def test_a_marketplace_whose_profile_asks_for_none_gets_no_invoice(hub: Hub) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from connection_registry import credentials, store, verification
-from connection_registry.checks import Form, manifest_of, resolve_budgets
+from connection_registry.checks import Form, least_budgets, manifest_of, resolve_budgets
 from connection_registry.model import Note, Stored
 from connection_registry.registry import Registry, changed_meanwhile
 from connector_kit.capabilities import Verification
@@ -125,9 +125,9 @@ async def set_budgets(
         if mine is None:
             raise changed_meanwhile(stored.version)
         overrides = form.budgets(mine.details.budget_overrides, patch)
+        budgets = least_budgets(resolve_budgets(manifest, overrides, m.data.connector_settings) for m in members)
         for each in members:
             if each.details.budget_overrides != overrides:
-                budgets = resolve_budgets(manifest, overrides, each.data.connector_settings)
                 data = each.data.model_copy(update={"budgets": budgets})
                 details = replace(each.details, budget_overrides=overrides)
                 each = await store.write(tx, replace(each, data=data, details=details), note, actor)

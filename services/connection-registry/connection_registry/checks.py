@@ -6,7 +6,7 @@ The connector is only ever asked for data: nothing here knows one by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -170,6 +170,15 @@ def resolve_budgets(
         budget.operation: given.get(budget.operation, budget.calls * 3600 // budget.per_seconds)
         for budget in manifest.budgets
     }
+
+
+def least_budgets(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """One quota for several connections: of every operation the fewest calls that any of them may make."""
+    least: dict[str, int] = {}
+    for budgets in each:
+        for operation, calls in budgets.items():
+            least[operation] = min(calls, least.get(operation, calls))
+    return least
 
 
 def _broken(item: Mapping[str, Any]) -> Broken:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from connection_registry import store
-from connection_registry.checks import fixed_address
+from connection_registry.checks import fixed_address, resolve_budgets
 from connection_registry.model import Stored
 from connector_kit.manifest import Manifest
 from hub_common.crypto import Keyring
@@ -80,7 +80,9 @@ async def settle_ref(tx: Tx, manifest: Manifest, changed: Stored, group: Sequenc
     assert mark is not None
     twin = await store.with_fingerprint(tx, mark, without=group)
     if twin is not None:
-        return _join(changed, twin)
+        joined = _join(changed, twin)
+        refuse_fewer(resolve_budgets(manifest, joined.details.budget_overrides, joined.data.connector_settings), twin)
+        return joined
     own = changed.data.credential_ref
     if own and not await store.ref_in_use(tx, own, without=group):
         return changed
@@ -108,6 +110,27 @@ def _join(changed: Stored, twin: Stored) -> Stored:
         update={"credential_ref": twin.data.credential_ref, "budgets": dict(twin.data.budgets)}
     )
     return replace(changed, data=data, details=replace(changed.details, budget_overrides=dict(shared)))
+
+
+def refuse_fewer(wanted: Mapping[str, int], shares_with: Stored) -> None:
+    """Raise `Problem` 409 when a connection's profile allows fewer calls than those who share its quota make.
+
+    A quota is counted once: with two numbers for it the higher one would be used up, against the stricter operator.
+    """
+    shared = shares_with.data.budgets
+    fewer = sorted(name for name, calls in wanted.items() if calls < shared.get(name, calls))
+    if not fewer:
+        return
+    errors = [
+        FieldError(
+            f"#/budgets/{name}",
+            f"is {wanted[name]} per hour by this connection's operator profile and {shared[name]} at connection"
+            f" {shares_with.connection_id}, which has the same credentials; set it for both first",
+        )
+        for name in fewer
+    ]
+    detail = "Connections that share credentials share one quota; their budgets must be equal."
+    raise Problem("budgets-contradict", "Budgets contradict", 409, detail, errors=errors)
 
 
 def _calls(overrides: Mapping[str, int], name: str) -> str:

@@ -206,8 +206,9 @@ class Registry:
         self, before: Stored, after: Stored, note: Note, actor: str, *, unchecked: bool
     ) -> Stored | None:
         moved = after.data.base_url != before.data.base_url and after.data.credentials is not None
+        rebudgeted = after.data.budgets != before.data.budgets
         async with self.runtime.transactions.begin() as tx:
-            if moved:
+            if moved or rebudgeted:
                 await store.lock_credentials(tx)
             stored = await self.locked(tx, before.connection_id)
             if stored.version != before.version:
@@ -215,9 +216,20 @@ class Registry:
             await self._check_routing(tx, after)
             if stored.data.state is not ConnectionState.INACTIVE:
                 await self._keep_gate(tx, stored, after, unchecked=unchecked)
+            if rebudgeted:
+                after = await self._shared_budgets(tx, after)
             if moved:
                 after = await self._moved(tx, after)
             return await store.write(tx, after, note, actor)
+
+    async def _shared_budgets(self, tx: Tx, after: Stored) -> Stored:
+        """Who shares a quota keeps its budgets, whatever profile it names; fewer calls must be set for all."""
+        group = await store.lock_group(tx, after.data.credential_ref)
+        twin = next((each for each in group if each.connection_id != after.connection_id), None)
+        if twin is None:
+            return after
+        credentials.refuse_fewer(after.data.budgets, twin)
+        return replace(after, data=after.data.model_copy(update={"budgets": dict(twin.data.budgets)}))
 
     async def _moved(self, tx: Tx, after: Stored) -> Stored:
         """Another address is another quota: the fingerprint is taken anew."""
