@@ -15,11 +15,15 @@ import pytest
 from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED, UNLINKED_SHOP_SKU, build_setting, wait_for_stock
 from hub_tools.run.cluster import Cluster
 from hub_tools.stack import local
+from ops_console.accounts import hash_password
 
+from .browser.desk import PASSWORD
 from .hub import CARRIERS, Hub, key_of
 
 CONTRACTS = tuple(range(22000001, 22000013))
 """Contracts of the ManoMano simulator that are handed out to tests, one each."""
+PEOPLE = {"admin": "admin:*", "operator": "operator:*", "viewer": "viewer:*", "elsewhere": "operator:another-tenant"}
+"""Accounts of the console: login → role and tenants; all have the password of `browser/desk.py`."""
 EXTRA = ("RETURN-01", "CANCEL-01", "STATED-01")
 """SKUs that shops with a will of their own sell. The simulators begin with other prices and quantities of them."""
 ENVIRONMENT = {
@@ -29,6 +33,7 @@ ENVIRONMENT = {
     "HUB_DRAIN_SECONDS": "5",
     "HUB_LOG_LEVEL": "WARNING",
     "HUB_BACKFILL_CHUNK_HOURS": "400",
+    "HUB_LOCAL_ACCOUNTS": " ".join(f"{login}:{what}:{hash_password(PASSWORD)}" for login, what in PEOPLE.items()),
 }
 """Short times; the order between them is that of production."""
 SHOP_SCRIPT: dict[str, Any] = {"carriers": list(CARRIERS), "ship_after_seconds": 0.3, "partial_every_n": 3}

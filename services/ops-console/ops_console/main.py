@@ -7,7 +7,9 @@ from hub_common.replay_parked import CONNECTIONS
 from hub_common.service import ServiceSpec
 from hub_contracts.topics import TOPICS
 from ops_console.api import routers
+from ops_console.config import ConsoleSettings
 from ops_console.handlers import ROUTES
+from ops_console.pages import pages
 from ops_console.tables import METADATA
 
 COMPACTED = ", ".join(f"'{topic.name}'" for topic in TOPICS if topic.compacted)
@@ -17,7 +19,7 @@ REPLAY = ReplayPlan(
     tables=(
         Compared(
             "story_events",
-            ignore={"received_at": "when this database was written to"},
+            ignore={"received_at": "when this database was written to", "seq": "the order in which it was written"},
             instead={"origin": "CASE origin WHEN 'replay' THEN 'live' ELSE origin END"},
             where=f"topic NOT IN ({COMPACTED})",
         ),
@@ -27,7 +29,13 @@ REPLAY = ReplayPlan(
         Compared("doubts"),
         CONNECTIONS,
     ),
-    left_out={"parked": "the console parks nothing of its own"},
+    left_out={
+        "parked": "the console parks nothing of its own",
+        "customer_terms": "digests of buyers' data, which the topic keeps for a shorter time than stories are kept",
+        "sessions": "who is signed in",
+        "sign_in_failures": "wrong passwords of the last day",
+        "audit_log": "what people did here; no event has it, it is backed up like any source",
+    },
 )
 
 SPEC = ServiceSpec(
@@ -37,6 +45,8 @@ SPEC = ServiceSpec(
     listens=tuple(topic.name for topic in TOPICS),
     routes=ROUTES,
     metadata=METADATA,
+    settings=ConsoleSettings,
     routers=routers,
+    self_authenticated=pages,
     replay=REPLAY,
 )

@@ -58,12 +58,12 @@ WHERE o.order_id = t.order_id AND o.status_version < t.version
 
 PARKED = """
 INSERT INTO parked_items (parked_id, owner, version, waiting, order_id, connection_id, subject_kind, subject_id, cause,
-                          detail, next_step, due_at, is_test, changed_at)
+                          detail, next_step, due_at, is_test, changed_at, tenant)
 SELECT DISTINCT ON (t.parked_id) t.*
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bool[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bool[], $14::timestamptz[])
+            $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bool[], $14::timestamptz[], $15::text[])
      AS t(parked_id, owner, version, waiting, order_id, connection_id, subject_kind, subject_id, cause, detail,
-          next_step, due_at, is_test, changed_at)
+          next_step, due_at, is_test, changed_at, tenant)
 ORDER BY t.parked_id, t.version DESC
 ON CONFLICT (parked_id) DO UPDATE SET version = excluded.version, waiting = excluded.waiting,
     changed_at = excluded.changed_at, cause = coalesce(excluded.cause, parked_items.cause),
@@ -74,12 +74,12 @@ WHERE parked_items.version < excluded.version
 
 DOUBTS = """
 INSERT INTO doubts (effect_id, owner, version, open, kind, natural_key, order_id, connection_id, reason, needs_operator,
-                    changed_at)
+                    changed_at, tenant)
 SELECT DISTINCT ON (t.effect_id) t.*
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bool[], $5::text[], $6::text[], $7::uuid[], $8::uuid[],
-            $9::text[], $10::bool[], $11::timestamptz[])
+            $9::text[], $10::bool[], $11::timestamptz[], $12::text[])
      AS t(effect_id, owner, version, open, kind, natural_key, order_id, connection_id, reason, needs_operator,
-          changed_at)
+          changed_at, tenant)
 ORDER BY t.effect_id, t.version DESC
 ON CONFLICT (effect_id) DO UPDATE SET version = excluded.version, open = excluded.open, reason = excluded.reason,
     needs_operator = excluded.needs_operator, changed_at = excluded.changed_at
@@ -175,6 +175,7 @@ async def save_parked(conn: Conn, events: Sequence[Event[WorkParked | WorkResume
         ),
         [getattr(b, "is_test", None) for b in bodies],
         [e.meta.time for e in events],
+        [e.meta.tenant for e in events],
     )
 
 
@@ -194,6 +195,7 @@ async def save_doubts(conn: Conn, events: Sequence[Event[EffectInDoubt | EffectS
         [b.reason if isinstance(b, EffectInDoubt) else b.evidence for b in bodies],
         [isinstance(b, EffectInDoubt) and b.needs_operator for b in bodies],
         [e.meta.time for e in events],
+        [e.meta.tenant for e in events],
     )
 
 

@@ -1,7 +1,20 @@
-"""Tables of ops-console. Nothing here is a source of truth: all of it can be rebuilt from the topics."""
+"""Tables of ops-console. The read model can be rebuilt from the topics; sessions and the audit log are its own."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub_common.tables import NOW, Instant, new_metadata, runtime_tables
 
@@ -25,6 +38,8 @@ Table(
     Column("traceparent", Text),
     Column("data", JSONB, nullable=False),
     Column("received_at", Instant, nullable=False, server_default=NOW),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    Index("ix_story_events_seq", "seq", unique=True),
     Index("ix_story_events_order_id", "order_id", "at"),
     Index("ix_story_events_topic", "topic", "at"),
     Index("ix_story_events_received_at", "received_at", postgresql_using="brin"),
@@ -82,6 +97,7 @@ Table(
     Column("due_at", Instant),
     Column("is_test", Boolean),
     Column("changed_at", Instant, nullable=False),
+    Column("tenant", Text, nullable=False, server_default=""),
     Index("ix_parked_items_waiting", "cause", postgresql_where=text("waiting")),
     Index("ix_parked_items_order_id", "order_id"),
 )
@@ -100,6 +116,58 @@ Table(
     Column("reason", Text, nullable=False),
     Column("needs_operator", Boolean, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("tenant", Text, nullable=False, server_default=""),
     Index("ix_doubts_open", "kind", postgresql_where=text("open")),
     Index("ix_doubts_order_id", "order_id"),
+)
+
+Table(
+    "customer_terms",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("term", LargeBinary, primary_key=True),
+    Index("ix_customer_terms_term", "term"),
+    comment="Keyed digests of what a buyer can be looked for by; the words themselves are never kept",
+)
+
+Table(
+    "sessions",
+    METADATA,
+    Column("session_key", LargeBinary, primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("tenants", ARRAY(Text)),
+    Column("opened_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("flash", JSONB),
+    Index("ix_sessions_ends_at", "ends_at"),
+)
+
+Table(
+    "sign_in_failures",
+    METADATA,
+    Column("failure_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_sign_in_failures_login", "login", "at"),
+)
+
+Table(
+    "audit_log",
+    METADATA,
+    Column("audit_id", Uuid, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("order_id", Uuid),
+    Column("detail", JSONB, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("ended_at", Instant),
+    Index("ix_audit_log_at", "at"),
+    Index("ix_audit_log_order_id", "order_id"),
 )

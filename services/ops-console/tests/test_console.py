@@ -44,7 +44,9 @@ async def harness(database: str) -> AsyncIterator[Harness]:
 async def digest(harness: Harness) -> dict[str, list[str]]:
     found = {}
     for table in TABLES:
-        rows = await harness.runtime.pool.fetch(f"SELECT to_jsonb(t) - 'received_at' AS row FROM {table} t")
+        rows = await harness.runtime.pool.fetch(
+            f"SELECT to_jsonb(t) - '{{received_at,seq}}'::text[] AS row FROM {table} t"
+        )
         found[table] = sorted(row["row"] for row in rows)
     return found
 

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -29,8 +29,12 @@ from hub_tools.stack.ports import idle_port
 from hub_tools.stack.state import DataFolder
 from hub_tools.stack.supervisor import Supervisor
 from hub_tools.stack.waiting import run_sync
+from ops_console.accounts import hash_password
 
 SANDBOX = "sandbox"
+CONSOLE = "ops-console"
+CONSOLE_LOGIN = "admin"
+"""The local account that a hub on a laptop begins with."""
 TOGETHER = "hub"
 """Name of the one process that runs all services on a laptop."""
 START_SECONDS = 90.0
@@ -48,6 +52,10 @@ class Keys:
     ports: dict[str, int]
     operator_token: str = field(repr=False)
     credentials_keys: str = field(repr=False)
+    console_token: str = field(repr=False)
+    """With it the console calls the services for the people who signed in there."""
+    console_password: str = field(repr=False)
+    """Of the console's only local account, `admin`."""
 
 
 def load_keys(folder: DataFolder, names: list[str]) -> Keys:
@@ -63,11 +71,10 @@ def load_keys(folder: DataFolder, names: list[str]) -> Keys:
         ports=ports,
         operator_token=str(state.get("operator_token") or f"hub_{secrets.token_urlsafe(24)}"),
         credentials_keys=str(state.get("credentials_keys") or generate_key("local")),
+        console_token=str(state.get("console_token") or f"hub_{secrets.token_urlsafe(24)}"),
+        console_password=str(state.get("console_password") or secrets.token_urlsafe(12)),
     )
-    write_state(
-        path,
-        {"ports": ports, "operator_token": keys.operator_token, "credentials_keys": keys.credentials_keys},
-    )
+    write_state(path, asdict(keys))
     return keys
 
 
@@ -118,7 +125,7 @@ class Cluster:
             "HUB_DATABASE_DSN": self._databases[name].dsn,
             "HUB_KAFKA_BOOTSTRAP": self.stack.bootstrap_servers,
             "HUB_HTTP_PORT": str(self.keys.ports[name]),
-            "HUB_OPERATOR_TOKENS": f"local:admin:{hash_token(self.keys.operator_token)}",
+            "HUB_OPERATOR_TOKENS": self._operator_tokens,
             "HUB_CREDENTIALS_KEYS": self.keys.credentials_keys,
             "HUB_ALLOW_PRIVATE_NETWORKS": "127.0.0.0/8",
             "HUB_AUTO_MIGRATE": "true",
@@ -128,7 +135,15 @@ class Cluster:
             "HUB_SERVICE_URLS": json.dumps({each: self.url(each) for each in self.specs}),
             "HUB_PUBLIC_URL": self.url(name),
         }
+        if name == CONSOLE:
+            env["HUB_CONSOLE_TOKEN"] = self.keys.console_token
+            env["HUB_LOCAL_ACCOUNTS"] = f"{CONSOLE_LOGIN}:admin:*:{hash_password(self.keys.console_password)}"
         return env | self._extra
+
+    @property
+    def _operator_tokens(self) -> str:
+        tool, console = hash_token(self.keys.operator_token), hash_token(self.keys.console_token)
+        return f"local:admin:{tool},console:delegate:{console}"
 
     def start(self, say: Say = silent) -> None:
         """Start simulators and services and wait until all are ready. Raises `StackError` with the log's end."""

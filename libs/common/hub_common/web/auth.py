@@ -22,6 +22,12 @@ CallableT = TypeVar("CallableT", bound=Callable[..., object])
 MARK = "__hub_authenticates__"
 _HASH = re.compile(r"^[0-9a-f]{64}$")
 _LOGIN = re.compile(r"^[A-Za-z0-9._@+-]{1,64}$")
+ACTOR_HEADER = "hub-actor"
+"""Login of the person for whom a delegate calls."""
+ROLE_HEADER = "hub-role"
+"""That person's role."""
+DELEGATE = "delegate"
+"""Role word of a tool that calls for people who signed in there (the console). Without a person it may do nothing."""
 MAX_TOKEN = 512
 """Longer bearer tokens are not ours; hashing megabytes for strangers is work they would set us."""
 
@@ -46,6 +52,7 @@ class Operator:
 class _Entry:
     operator: Operator
     digest: bytes
+    delegate: bool = False
 
 
 class OperatorTokens:
@@ -70,24 +77,35 @@ class OperatorTokens:
                 raise ValueError(
                     f"HUB_OPERATOR_TOKENS: login of entry {number}: letters, digits and ._@+- only, 64 at most"
                 )
-            if role.upper() not in Role.__members__:
-                raise ValueError(f"HUB_OPERATOR_TOKENS: role of entry {number} must be viewer, operator or admin")
+            if role != DELEGATE and role.upper() not in Role.__members__:
+                raise ValueError(
+                    f"HUB_OPERATOR_TOKENS: role of entry {number} must be viewer, operator, admin or delegate"
+                )
             if not _HASH.match(digest):
                 raise ValueError(f"HUB_OPERATOR_TOKENS: hash of entry {number} must be 64 lower-case hex digits")
-            entries.append(_Entry(Operator(login, Role[role.upper()]), bytes.fromhex(digest)))
+            who = Operator(login, Role.VIEWER if role == DELEGATE else Role[role.upper()])
+            entries.append(_Entry(who, bytes.fromhex(digest), role == DELEGATE))
         return cls(tuple(entries))
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def check(self, token: str) -> Operator | None:
-        """Who this token belongs to. Every entry is compared, so timing tells neither which nor how much matched."""
+    def check(self, token: str, actor: str = "", role: str = "") -> Operator | None:
+        """Who this token belongs to. Every entry is compared, so timing tells neither which nor how much matched.
+
+        A delegate's token gives the person that `actor` and `role` name. Raises `Problem` 403 when they name none.
+        """
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        found: Operator | None = None
+        found: _Entry | None = None
         for entry in self._entries:
             if hmac.compare_digest(entry.digest, digest):
-                found = entry.operator
-        return found
+                found = entry
+        if found is None or not found.delegate:
+            return found.operator if found else None
+        if not _LOGIN.match(actor) or role.upper() not in Role.__members__:
+            detail = f"A delegate's token needs the headers {ACTOR_HEADER} (a login) and {ROLE_HEADER} (a role)."
+            raise Problem("actor-missing", "Nobody named", 403, detail)
+        return Operator(actor, Role[role.upper()])
 
 
 def new_token() -> str:
@@ -122,7 +140,8 @@ def operator(required_role: Role = Role.VIEWER) -> Callable[[HTTPConnection], Op
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise _unauthorised("Send the header Authorization: Bearer <token>.", 'Bearer realm="hub"')
-        caller = tokens.check(token) if len(token) <= MAX_TOKEN else None
+        named = (connection.headers.get(ACTOR_HEADER, ""), connection.headers.get(ROLE_HEADER, ""))
+        caller = tokens.check(token, *named) if len(token) <= MAX_TOKEN else None
         if caller is None:
             detail = "The token is not known." if tokens else "No operator tokens are configured (HUB_OPERATOR_TOKENS)."
             raise _unauthorised(detail, 'Bearer realm="hub", error="invalid_token"')

@@ -1,0 +1,49 @@
+"""A real Chromium before the console of the running hub. Without one the tests are skipped, and CI prints that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from hub_tools.run.cluster import CONSOLE
+
+from integration.hub import Hub
+from .desk import Desk
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Tests run as root in a container, and a browser must not look for its maker's hosts."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests; each page has a context of its own."""
+    path = os.environ.get("HUB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine: install it, or name one in HUB_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desk(hub: Hub, chromium: Browser) -> Iterator[Desk]:
+    """A person's desk; a page's script that complained, or a request to elsewhere, fails the test.
+
+    Answers with an error status are complaints to the browser; a test that provokes one takes it out by `desk.close()`.
+    """
+    made = Desk(hub.cluster.url(CONSOLE), chromium)
+    yield made
+    assert made.close() == []
