@@ -65,7 +65,7 @@ def parse_accounts(setting: str) -> dict[str, Account]:
         login, role, tenants, hashed = parts
         if not _LOGIN.fullmatch(login) or login in found:
             raise ValueError(f"HUB_LOCAL_ACCOUNTS: login of entry {number} is not a login, or is named twice")
-        if not hashed.startswith("scrypt$") or len(hashed.split("$")) != 4:
+        if not hashed.startswith("scrypt.") or len(hashed.split(".")) != 4:
             raise ValueError(f"HUB_LOCAL_ACCOUNTS: hash of entry {number} must be one that `hub hash-password` wrote")
         where = f"HUB_LOCAL_ACCOUNTS: entry {number}"
         found[login] = Account(User(login, read_role(role, where), read_tenants(tenants, where)), hashed)
@@ -110,20 +110,23 @@ def user_of_claims(values: Iterable[str], roles: dict[str, str], login: str) -> 
 
 
 def hash_password(password: str) -> str:
-    """The form in which a password is configured. Raises `ValueError` for one that is too short or too long."""
+    """The form in which a password is configured: no character that a shell or compose reads otherwise.
+
+    Raises `ValueError` for a password that is too short or too long.
+    """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise ValueError(f"password: {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     salt = secrets.token_bytes(16)
-    return f"scrypt${COST}${_text(salt)}${_text(_derive(password, salt, COST))}"
+    return f"scrypt.{COST}.{_text(salt)}.{_text(_derive(password, salt, COST))}"
 
 
-NOBODY = f"scrypt${COST}${'A' * 22}${'A' * 43}"
+NOBODY = f"scrypt.{COST}.{'A' * 22}.{'A' * 43}"
 """Compared with when the login is unknown, so that an unknown login takes as long as a wrong password."""
 
 
 def password_fits(password: str, hashed: str) -> bool:
     """Constant-time comparison; takes tens of milliseconds, so not for the event loop."""
-    _, cost, salt, expected = hashed.split("$")
+    _, cost, salt, expected = hashed.split(".")
     if len(password) > MAX_PASSWORD:
         return False
     return hmac.compare_digest(_derive(password, _bytes(salt), int(cost)), _bytes(expected))

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from hub_tools.run.cluster import CONSOLE
-
 from integration.hub import Hub
+
 from .desk import Desk
 
 QUIET = (

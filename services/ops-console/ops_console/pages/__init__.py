@@ -10,7 +10,7 @@ from fastapi import APIRouter
 
 from hub_common.web import Role
 from ops_console.console import Console
-from ops_console.pages import audit_page, sign_in, static, today
+from ops_console.pages import audit_page, oidc_page, sign_in, static, today
 
 if TYPE_CHECKING:
     from hub_common.runtime import Runtime
@@ -34,6 +34,7 @@ NAVIGATION = (
 ROUTERS: tuple[Callable[[Console], APIRouter], ...] = (
     static.router,
     sign_in.router,
+    oidc_page.router,
     today.router,
     audit_page.router,
 )
