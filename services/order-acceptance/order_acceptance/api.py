@@ -13,6 +13,7 @@ from hub_common.web import Operator, Problem, Role, operator
 from hub_contracts.acceptances import DecidedBy, Decision
 from hub_contracts.status import OrderStatus
 from order_acceptance import store
+from order_acceptance.api_what_if import what_if_router
 from order_acceptance.decisions import decide_by_hand
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class DecisionBody(BaseModel):
 
 
 def routers(runtime: Runtime) -> list[APIRouter]:
-    """Routes below `/v1/orders`."""
+    """Routes below `/v1/orders` and `/v1/connections`."""
     router = APIRouter(prefix="/v1/orders", tags=["acceptance"])
 
     @router.get("/{order_id}")
@@ -70,7 +71,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
                 raise Problem("decision-not-possible", "The decision is not possible", 422, str(error)) from None
         return {"order_id": order_id, "decision": body.decision, "decided_by": who.login}
 
-    return [router]
+    return [router, what_if_router(runtime)]
 
 
 def _unknown(order_id: UUID) -> Problem:

@@ -11,6 +11,7 @@ import orjson
 
 from hub_common import deadlines
 from hub_common.deadlines import NewDeadline
+from hub_common.replay_deadlines import DEADLINE_ROUTES
 from hub_common.replay_parked import PARKED_ROUTES
 from hub_common.routing import Routes
 from hub_common.tx import Tx
@@ -18,20 +19,13 @@ from hub_contracts.acceptances import AnswerRejected, DecidedBy, OrderAcceptance
 from hub_contracts.envelope import Event, Metadata, Origin
 from hub_contracts.orders import FulfilledBy, OrderChanged, OrderReceived, OrderSnapshot, OrderStatusChanged
 from hub_contracts.status import OrderStatus
-from hub_contracts.work import DeadlineApproaching, DeadlineKind, DeadlineMissed
+from hub_contracts.work import DeadlineKind
 from order_acceptance import store
 from order_acceptance.handlers import STILL_OURS
 
 Clock = tuple[Metadata, OrderSnapshot]
 
 LAST_RESORT = "UPDATE deadlines SET last_resort_done = true WHERE order_id = ANY($1) AND kind = 'accept_by'"
-
-TOLD = """
-UPDATE deadlines d SET percent_told = greatest(d.percent_told, t.percent)
-FROM (SELECT order_id, max(percent) AS percent FROM unnest($1::uuid[], $2::int[]) AS u(order_id, percent)
-      GROUP BY order_id) t
-WHERE d.order_id = t.order_id AND d.kind = 'accept_by'
-"""
 
 
 async def on_order(tx: Tx, events: Sequence[Event[OrderReceived | OrderChanged]]) -> None:
@@ -110,16 +104,6 @@ async def on_rejected(tx: Tx, events: Sequence[Event[AnswerRejected]]) -> None:
     await store.record_answers(tx.conn, [event.data.order_id for event in events], ["rejected"] * len(events))
 
 
-async def on_approaching(tx: Tx, events: Sequence[Event[DeadlineApproaching]]) -> None:
-    """What a clock said is not said again."""
-    await tx.conn.execute(TOLD, [e.data.order_id for e in events], [e.data.percent_used for e in events])
-
-
-async def on_missed(tx: Tx, events: Sequence[Event[DeadlineMissed]]) -> None:
-    """It has said everything."""
-    await tx.conn.execute(TOLD, [e.data.order_id for e in events], [100] * len(events))
-
-
 CLOCK_ROUTES: Routes = {
     OrderReceived: on_order,
     OrderChanged: on_order,
@@ -131,7 +115,6 @@ OWN_ROUTES: Routes = {
     OrderAccepted: on_accepted,
     OrderRefused: on_refused,
     AnswerRejected: on_rejected,
-    DeadlineApproaching: on_approaching,
-    DeadlineMissed: on_missed,
+    **DEADLINE_ROUTES,
     **PARKED_ROUTES,
 }

@@ -28,6 +28,7 @@ Table(
     Column("decided_at", Instant),
     Column("answer", Text),
     Column("rules", JSONB),
+    Index("ix_orders_connection_id", "connection_id", "created_at"),
     Index(
         "ix_orders_undecided",
         "connection_id",

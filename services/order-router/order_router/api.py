@@ -12,6 +12,7 @@ from hub_common.connections import load_connections
 from hub_common.tx import Tx
 from hub_common.web import FieldError, Operator, Problem, Role, operator
 from order_router import lookup, store, views
+from order_router.api_what_if import what_if_router
 from order_router.choosing import broken_rules
 from order_router.deciding import advance, facts_of
 from order_router.domain import Choice
@@ -77,7 +78,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
         assert found is not None, "it was locked a moment ago"
         return found
 
-    return [router]
+    return [router, what_if_router(runtime)]
 
 
 async def _reroute(tx: Tx, order_id: UUID, body: Reroute, actor: str) -> None:

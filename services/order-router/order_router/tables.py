@@ -38,6 +38,7 @@ Table(
     Column("losing_options", JSONB),
     Column("closed_at", Instant),
     Column("closed_reason", Text),
+    Index("ix_orders_routed", "connection_id", "routed_at", postgresql_where=text("routed_at is not null")),
     postgresql_with={"fillfactor": "80"},
 )
 
