@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -146,10 +147,10 @@ def _dry_run(router: APIRouter, runtime: Runtime) -> None:
             desk = (await open_desks(tx.conn, parcels, [connection_id]))[connection_id]
         facts = [desk.facts(stored) for stored in parcels]
         result = await asyncio.to_thread(dry_run, desk.rules, proposed, facts, desk.context)
-        return _result(result)
+        return _result(result, {str(stored.parcel.parcel_id): stored.parcel.order_id for stored in parcels})
 
 
-def _result(result: DryRun) -> dict[str, Any]:
+def _result(result: DryRun, orders: Mapping[str, UUID]) -> dict[str, Any]:
     return {
         "parcels": result.parcels,
         "changed": len(result.changes),
@@ -161,7 +162,12 @@ def _result(result: DryRun) -> dict[str, Any]:
         "rule_hits": dict(result.rule_hits_after),
         "idle_rules": list(result.idle_rules),
         "changes": [
-            {"parcel_id": change.parcel_id, "before": _brief(change.before), "after": _brief(change.after)}
+            {
+                "parcel_id": change.parcel_id,
+                "order_id": orders.get(str(change.parcel_id)),
+                "before": _brief(change.before),
+                "after": _brief(change.after),
+            }
             for change in result.changes[:SHOWN_CHANGES]
         ],
     }

@@ -42,7 +42,7 @@ def chromium() -> Iterator[Browser]:
 def desk(hub: Hub, chromium: Browser) -> Iterator[Desk]:
     """A person's desk; a page's script that complained, or a request to elsewhere, fails the test.
 
-    Answers with an error status are complaints to the browser; a test that provokes one takes it out by `desk.close()`.
+    Answers with an error status are complaints to the browser; a test that provokes one takes it out by `desk.forgive`.
     """
     made = Desk(hub.cluster.url(CONSOLE), chromium)
     yield made
