@@ -13,7 +13,7 @@ _empty :=
 _search := $(subst $(_empty) $(_empty),:,$(patsubst %/,%,$(sort $(dir $(_packages)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help compose-env setup demo up down status test lint format bench chaos clean ci
+.PHONY: help compose-env setup demo up down status test replay lint format bench chaos clean ci
 .PHONY: lint-style lint-format lint-types lint-layers lint-rules
 
 help:  ## List the targets
@@ -36,7 +36,10 @@ status: setup  ## What runs
 
 test: setup  ## Unit, contract, integration and stack tests
 	$(BIN)/pytest -rfEs -n 3 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
-	$(BIN)/pytest -rfEs --ignore=tests/integration/test_replay.py $(PYTEST_ARGS) tests/integration
+	$(BIN)/pytest -rfEs $(PYTEST_ARGS) tests/integration
+
+replay: setup  ## Let orders flow through a hub of its own, rebuild every service from its topics, compare
+	$(BIN)/pytest -rfEs tests/integration/test_replay.py $(PYTEST_ARGS)
 
 lint: lint-style lint-format lint-types lint-layers lint-rules  ## Style, types, layers, own rules (all: make -k lint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from sandbox.config import SandboxSettings
 REPO = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
 SPECS: dict[str, ServiceSpec] = {entry.name: entry.load() for entry in entry_points(group="hub.services")}
-INFRASTRUCTURE = {"kafka", "postgres", "topics", "sandbox"}
+INFRASTRUCTURE = {"kafka", "postgres", "topics", "sandbox", "otel-collector", "jaeger", "prometheus", "grafana"}
 
 
 def test_every_service_of_the_code_is_there_and_no_other() -> None:
@@ -85,6 +86,42 @@ def test_everything_that_runs_on_has_a_health_check_and_open_ports_only_on_this_
             assert service["healthcheck"]["test"]
         for port in service.get("ports", ()):
             assert port.startswith("127.0.0.1:"), f"{name} is open to the network: {port}"
+
+
+def test_tracing_is_a_profile_and_the_collector_reads_where_the_services_send() -> None:
+    """Nobody gets two more containers unasked; who asks for them needs one variable."""
+    tracing = {name for name, service in COMPOSE["services"].items() if service.get("profiles") == ["tracing"]}
+    assert tracing == {"otel-collector", "jaeger"}
+    collector = yaml.safe_load((REPO / "deploy" / "observability" / "otel-collector.yaml").read_text())
+    assert collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
+    assert collector["exporters"]["otlphttp"]["endpoint"] == "http://jaeger:4318"
+    assert all(re.search(r":\d+\.\d+\.\d+$", COMPOSE["services"][name]["image"]) for name in tracing)
+
+
+def test_prometheus_and_grafana_are_pinned_read_what_is_committed_and_need_no_password() -> None:
+    for name in ("prometheus", "grafana"):
+        service = COMPOSE["services"][name]
+        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), f"{name}: a version, not a moving tag"
+        assert service["healthcheck"]["test"]
+        assert service["cap_drop"] == ["ALL"]
+        for volume in service["volumes"]:
+            source = volume.partition(":")[0]
+            assert not source.startswith("./") or ((REPO / source).exists() and volume.endswith(":ro"))
+    mounted = {volume.split(":")[0]: volume.split(":")[1] for volume in COMPOSE["services"]["grafana"]["volumes"]}
+    provider = yaml.safe_load((REPO / "deploy/observability/grafana/provisioning/dashboards/hub.yml").read_text())
+    [dashboards] = provider["providers"]
+    assert mounted["./deploy/observability/grafana/dashboards"] == dashboards["options"]["path"]
+    source = yaml.safe_load((REPO / "deploy/observability/grafana/provisioning/datasources/prometheus.yml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+
+
+def test_prometheus_asks_every_service_where_it_listens() -> None:
+    listed = json.loads((REPO / "deploy" / "observability" / "targets.json").read_text())
+    assert {target: entry["labels"]["service"] for entry in listed for target in entry["targets"]} == {
+        f"{name}:8080": name for name in SPECS
+    }, "run: python -m hub_tools.observability"
+    ports = {COMPOSE["services"][name]["ports"][0].rpartition(":")[2] for name in SPECS}
+    assert ports == {"8080"}
 
 
 def test_published_ports_are_different() -> None:

@@ -68,10 +68,16 @@ def literals() -> dict[str, str]:
     return dict(literal.split("=", 1) for literal in generated["literals"])
 
 
+def sources(document: Document, settings: str) -> list[Document]:
+    """Where variables come from: the shared settings, and for a service the secrets that only it has, if any."""
+    own = {"secretRef": {"name": f"{document['metadata']['name']}-secrets", "optional": True}}
+    return [{"configMapRef": {"name": settings}}, *([own] if document["kind"] == "Deployment" else [])]
+
+
 def variables(document: Document) -> set[str]:
-    """Every variable that the container gets, from wherever."""
+    """Every variable that the container gets, except secrets that only this service has."""
     held = container(document)
-    assert held["envFrom"] == [{"configMapRef": {"name": SETTINGS_MAP}}]
+    assert held["envFrom"] == sources(document, SETTINGS_MAP)
     return {entry["name"] for entry in held["env"]} | set(literals())
 
 
@@ -182,7 +188,7 @@ def secrets_of(document: Document) -> dict[str, tuple[str, str]]:
 
 
 def test_no_secret_is_written_down() -> None:
-    for path in sorted(BASE.rglob("*.yaml")):
+    for path in sorted(BASE.parent.rglob("*.yaml")):
         text = path.read_text()
         assert "kind: Secret" not in text, path
         assert "secretGenerator" not in text, path
@@ -228,7 +234,10 @@ def test_only_a_hung_process_is_restarted(name: str) -> None:
 def test_a_roll_out_leaves_time_to_drain_and_never_takes_the_last_one(name: str) -> None:
     deployment = one(name, "Deployment")
     drain = SPECS[name].settings.model_fields["drain_seconds"].default
-    assert pod(deployment)["terminationGracePeriodSeconds"] > 2 * drain
+    assert (
+        pod(deployment)["terminationGracePeriodSeconds"]
+        > 3 * drain + container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    ), "effects, duties and the outbox each get the drain time"
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert one(name, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     for document in workloads(name):
@@ -252,7 +261,7 @@ def test_the_base_builds() -> None:
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": os.devnull}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=60)
     assert done.returncode == 0, done.stderr
-    objects = list(yaml.safe_load_all(done.stdout))
+    objects = list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
     kinds = [document["kind"] for document in objects]
     assert sorted(set(kinds)) == [
         "ConfigMap",
@@ -267,5 +276,5 @@ def test_the_base_builds() -> None:
     for document in objects:
         if document["kind"] in ("Deployment", "Job"):
             # Named by its content, so that a changed setting rolls the pods.
-            assert container(document)["envFrom"] == [{"configMapRef": {"name": settings}}]
+            assert container(document)["envFrom"] == sources(document, settings)
             assert ":" in container(document)["image"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hub_common.testing.otlp import OtlpReceiver
 from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED, UNLINKED_SHOP_SKU, build_setting, wait_for_stock
 from hub_tools.run.cluster import Cluster
 from hub_tools.stack import local
@@ -59,7 +60,14 @@ def _sandbox_settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def traces() -> Iterator[OtlpReceiver]:
+    """Receives the spans of the running hub."""
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory, traces: OtlpReceiver) -> Iterator[Hub]:
     """A running hub in a data folder of its own; everything ends with the tests."""
     folder = Path(tmp_path_factory.mktemp("hub"))
     # PostgreSQL runs under another user when the tests run as root.
@@ -67,12 +75,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     cluster: Cluster | None = None
     try:
         info = local.up(folder, durable=False)
-        cluster = Cluster(info, extra_env=ENVIRONMENT, sandbox_settings=_sandbox_settings(), tied=True)
+        environment = ENVIRONMENT | {"HUB_OTLP_ENDPOINT": traces.url}
+        cluster = Cluster(info, extra_env=environment, sandbox_settings=_sandbox_settings(), tied=True)
         cluster.prepare()
         cluster.start()
         setting = build_setting(cluster, shop_script=SHOP_SCRIPT)
         wait_for_stock(cluster, setting)
-        yield Hub(cluster, setting)
+        yield Hub(cluster, setting, traces=traces)
     finally:
         if cluster is not None:
             cluster.stop()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from hub_common.testing.otlp import OtlpReceiver
 from hub_tools.demo.outside import Outside, look_outside
 from hub_tools.demo.setting import GENEROUS, PRICES, TENANT, WEBHOOK_SECRET, Setting
 from hub_tools.run.api import Api, ApiError
@@ -54,6 +55,8 @@ class Hub:
     setting: Setting
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Behaviour of the shops that were opened here, by name."""
+    traces: OtlpReceiver = field(default_factory=OtlpReceiver)
+    """Where the services send their spans."""
 
     @property
     def registry(self) -> Api:

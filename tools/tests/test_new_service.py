@@ -128,18 +128,25 @@ def test_its_own_tests_pass_on_a_real_database(clone: Clone, postgres: str) -> N
     assert "17 passed" in printed or "." * 17 in printed, printed
 
 
-def test_every_other_table_and_document_agrees_with_it(clone: Clone, postgres: str) -> None:
-    """Contract, event pages, compose, Kubernetes base: the repository's own tests see the new service everywhere."""
-    seen = clone.pytest(
+def test_every_other_table_and_document_agrees_with_it(clone: Clone, postgres: str, tmp_path: Path) -> None:
+    """Contract, event pages, compose, Kubernetes: the repository's own tests see the new service everywhere."""
+    other = copy_of(clone, tmp_path / "other")
+    written = other.hub("k8s-base", "--root", str(other.root))
+    assert written.returncode == 0, written.stderr
+    assert "deploy/k8s/components/strimzi/users.yaml" in written.stdout
+    seen = other.pytest(
         postgres,
         "-rA",
         "libs/contracts/tests/test_listeners.py",
         "tests/contract",
-        "tests/deploy",
+        "tests/deploy/test_compose.py",
+        "tests/deploy/test_kustomize.py",
+        "tests/deploy/test_k8s_overlays.py",
     )
     for test in (
         f"test_compose.py::test_a_service_runs_its_own_package_on_its_own_database[{NAME}]",
         f"test_kustomize.py::test_pods_are_restricted[{NAME}]",
+        "test_k8s_overlays.py::test_topics_rights_and_databases_are_those_of_the_code[overlays/prod]",
         f"test_asyncapi.py::test_operations[{TOPIC}]",
     ):
         assert test in seen

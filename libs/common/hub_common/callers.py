@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from connector_kit.http import HttpCaller
-from connector_kit.manifest import Manifest
+from connector_kit.manifest import Budget, Manifest
 from hub_common.clock import Clock
 from hub_common.config import ServiceSettings
 from hub_common.connections import Connection
@@ -16,6 +16,7 @@ from hub_common.http.budget_shared import BudgetRows, SharedBudget, Stored
 from hub_common.ids import Ids
 from hub_common.logs import get_logger
 from hub_common.metrics import Metrics
+from hub_common.tracing import Tracing
 
 
 class CallerBook:
@@ -30,7 +31,9 @@ class CallerBook:
         *,
         rows: BudgetRows | None = None,
         operation_prefix: str = "",
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self.operation_prefix = operation_prefix
         self._clock = clock
         self._ids = ids
@@ -59,9 +62,28 @@ class CallerBook:
             retries=self._factory.retries,
             observe=self._metrics.observe_call,
             operation_prefix=self.operation_prefix,
+            tracing=self._tracing,
         )
         self._callers[connection.connection_id] = (connection.version, made, budget)
         return made
+
+    def standalone(self, owner: UUID, name: str, url: str, budgets: Sequence[Budget]) -> HttpCaller:
+        """A caller for an address that belongs to no connection (webhooks of notifications), under the same rules.
+
+        The caller is not kept here: who asks for it keeps it, and with it its breaker and budget.
+        """
+        return GuardedCaller(
+            CallerConnection(str(owner), name, url),
+            sender=self._factory.sender(self._policy),
+            policy=self._policy,
+            budget=CallBudget(budgets, self._clock),
+            clock=self._clock,
+            log=get_logger("http"),
+            jitter=self._ids.jitter,
+            retries=self._factory.retries,
+            observe=self._metrics.observe_call,
+            tracing=self._tracing,
+        )
 
     def budget(self, connection: Connection, manifest: Manifest) -> CallBudget:
         """The budget of the connection's credential, with what all processes of the service have used up."""

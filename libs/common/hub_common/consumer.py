@@ -63,6 +63,7 @@ class Consumer:
         self.stopping = False
         self.connected = False
         self.rebuilt_total = 0
+        self._progress = clock.monotonic()
 
     async def step(self) -> bool:
         """Take one batch to the end of its transaction; True when there was one. Broker trouble is handled here."""
@@ -84,7 +85,7 @@ class Consumer:
             await self._drop_client()
             raise
         self._failures = 0
-        self._last_fetch = self._clock.monotonic()
+        self._last_fetch = self._progress = self._clock.monotonic()
         return True
 
     async def _fetch(self, client: KafkaConsumer) -> tuple[int, Batch]:
@@ -179,7 +180,7 @@ class Consumer:
         if waiting and silent > STUCK_SECONDS:
             raise BrokerDown(f"{waiting} records wait and none came for {silent:.0f} s")
         if not waiting:
-            self._last_fetch = self._clock.monotonic()
+            self._last_fetch = self._progress = self._clock.monotonic()
 
     async def _rebuild(self, reason: str) -> None:
         self.connected = False
@@ -223,6 +224,10 @@ class Consumer:
     def lag(self) -> dict[TopicPartition, int]:
         """Records known to wait, per partition; nothing when not connected."""
         return self._client.lag() if self._client else {}
+
+    def silent_seconds(self) -> float:
+        """Time since records were handled or none were known to wait; a new client alone is no progress."""
+        return self._clock.monotonic() - self._progress
 
     async def stop(self) -> None:
         """Finish the batch in hand, then leave the group."""

@@ -9,6 +9,9 @@ import asyncio
 import os
 import sys
 
+from pydantic import ValidationError
+
+from hub_common.config import KafkaSettings
 from hub_common.kafka.client import ensure_topics
 from hub_common.kafka.records import BrokerDown
 from hub_contracts.topics import TOPICS
@@ -16,14 +19,19 @@ from hub_contracts.topics import TOPICS
 
 def main() -> int:
     """Create what is missing on `HUB_KAFKA_BOOTSTRAP`; exit code 1 with one line when that does not work."""
-    bootstrap = os.environ.get("HUB_KAFKA_BOOTSTRAP", "")
-    if not bootstrap:
+    if not os.environ.get("HUB_KAFKA_BOOTSTRAP"):
         sys.stderr.write("create_topics: set HUB_KAFKA_BOOTSTRAP to the broker's host:port\n")
         return 2
-    prefix = os.environ.get("HUB_TOPIC_PREFIX", "")
+    try:
+        settings = KafkaSettings()
+    except ValidationError as error:
+        sys.stderr.write(f"create_topics: {error.errors(include_input=False)[0]['msg']}\n")
+        return 2
     replication = int(os.environ.get("HUB_TOPIC_REPLICATION", "1"))
     try:
-        created = asyncio.run(ensure_topics(bootstrap, TOPICS, prefix=prefix, replication=replication))
+        created = asyncio.run(
+            ensure_topics(settings.broker, TOPICS, prefix=settings.topic_prefix, replication=replication)
+        )
     except BrokerDown as error:
         sys.stderr.write(f"create_topics: {error}\n")
         return 1

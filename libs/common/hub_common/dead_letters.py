@@ -20,6 +20,7 @@ from hub_common.transactions import Transactions
 from hub_common.tx import Tx
 from hub_contracts.base import EventData, rfc3339
 from hub_contracts.envelope import Event
+from hub_contracts.topics import TOPIC_BY_NAME
 
 INSERT = """
 INSERT INTO dead_letters
@@ -111,20 +112,32 @@ async def bury(tx: Tx, letters: Sequence[DeadLetter]) -> None:
             "dlq_died_at": rfc3339(tx.now),
         }
         topic = record.topic.removeprefix(tx.topic_prefix)
-        tx.emit_raw(f"{topic}.dlq", letter.key, headers, record.value)
+        # Of personal data the row alone keeps the bytes: nothing could erase them from a topic that is not compacted.
+        personal = topic in TOPIC_BY_NAME and TOPIC_BY_NAME[topic].personal_data
+        tx.emit_raw(f"{topic}.dlq", letter.key, headers, None if personal else record.value)
 
 
-async def redrive(transactions: Transactions, ids: Sequence[UUID], *, actor: str, dry_run: bool = False) -> list[UUID]:
+OPEN = """
+SELECT dead_letter_id FROM dead_letters WHERE dead_letter_id = ANY($1) AND state = 'open'
+  AND ($2::text[] IS NULL OR headers ->> 'tenant' = ANY($2))
+"""
+"""Letters that may be worked on: a person bound to tenants reaches no others, nor those whose tenant is unreadable."""
+
+
+async def redrive(
+    transactions: Transactions,
+    ids: Sequence[UUID],
+    *,
+    actor: str,
+    dry_run: bool = False,
+    tenants: Sequence[str] | None = None,
+) -> list[UUID]:
     """Send dead letters back through the inbox; returns those that were (or would be) sent.
 
-    Letters without an event id cannot be redriven: there is nothing to recognise them by.
+    Letters without an event id cannot be redriven: there is nothing to recognise them by. `tenants` None = of all.
     """
     async with transactions.begin() as tx:
-        rows = await tx.conn.fetch(
-            "SELECT dead_letter_id FROM dead_letters WHERE dead_letter_id = ANY($1) AND state = 'open'"
-            " AND event_id IS NOT NULL FOR UPDATE",
-            list(ids),
-        )
+        rows = await tx.conn.fetch(f"{OPEN} AND event_id IS NOT NULL FOR UPDATE", list(ids), _listed(tenants))
         found = [row["dead_letter_id"] for row in rows]
         if dry_run or not found:
             return found
@@ -133,18 +146,21 @@ async def redrive(transactions: Transactions, ids: Sequence[UUID], *, actor: str
     return found
 
 
-async def discard(transactions: Transactions, ids: Sequence[UUID], *, actor: str, reason: str) -> list[UUID]:
-    """Close dead letters that nobody will process. The rows stay; a reason is required."""
+async def discard(
+    transactions: Transactions, ids: Sequence[UUID], *, actor: str, reason: str, tenants: Sequence[str] | None = None
+) -> list[UUID]:
+    """Close dead letters that nobody will process. The rows stay; a reason is required. `tenants` None = of all."""
     if not reason.strip():
         raise ValueError("reason: must say why these dead letters are discarded")
     async with transactions.begin() as tx:
-        rows = await tx.conn.fetch(
-            "SELECT dead_letter_id FROM dead_letters WHERE dead_letter_id = ANY($1) AND state = 'open' FOR UPDATE",
-            list(ids),
-        )
+        rows = await tx.conn.fetch(f"{OPEN} FOR UPDATE", list(ids), _listed(tenants))
         found = [row["dead_letter_id"] for row in rows]
         await _settle(tx.conn, found, "discarded", actor, reason)
     return found
+
+
+def _listed(tenants: Sequence[str] | None) -> list[str] | None:
+    return None if tenants is None else list(tenants)
 
 
 async def _settle(

@@ -31,6 +31,10 @@ _STORAGE: tuple[type[BaseException], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # Full, or a standby: no event is to blame, and none may use up its attempts because of it.
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 
@@ -40,8 +44,18 @@ def is_permanent(error: BaseException) -> bool:
 
 
 def is_storage_down(error: BaseException) -> bool:
-    """True when the database is unreachable, as opposed to refusing this statement."""
+    """True when the database cannot take anything, as opposed to refusing this statement."""
     if isinstance(error, asyncpg.InterfaceError):
         text = str(error)
         return "closed" in text or "connection" in text
     return isinstance(error, _STORAGE) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
+
+
+def words_of(error: BaseException) -> str:
+    """An error for rows, records and logs. Of a body that breaks its model the names of fields and the rules only:
+    the library's own text quotes the values, and they may be a buyer's."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error}"
+    found = error.errors(include_input=False, include_url=False, include_context=False)[:5]
+    told = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in found)
+    return f"{type(error).__name__}: {'; '.join(told)}"

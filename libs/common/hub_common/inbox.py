@@ -16,18 +16,22 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from hub_common.dead_letters import DeadLetter, bury
-from hub_common.errors import is_permanent, is_storage_down
+from hub_common.errors import is_permanent, is_storage_down, words_of
 from hub_common.kafka.records import InRecord
 from hub_common.logs import get_logger
 from hub_common.retries import park_records
 from hub_common.routing import Handler, dispatch
+from hub_common.trace import parse, use
 from hub_common.transactions import Transactions
 from hub_common.tx import Tx
 from hub_contracts.base import EventData
 from hub_contracts.envelope import BadEnvelope, Event, Metadata, decode_headers
+from hub_contracts.registry import BY_TYPE
 
 TURN_RECORDS = 50
 """Records decoded at a stretch, some 0.5 ms: the statements of the batch before are sent as soon as they can be."""
+UNHEARD_TYPES = 100
+"""Unknown types that are logged by name; a topic full of rubbish must not fill the memory."""
 
 CLAIM = """
 WITH incoming AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS t(event_id, key)),
@@ -55,6 +59,8 @@ class Batch:
     records: Sequence[InRecord]
     received: list[Received] = field(default_factory=list)
     undecodable: list[tuple[InRecord, BadEnvelope | ValidationError]] = field(default_factory=list)
+    unknown: int = 0
+    """Records whose event type this release has never heard of: somebody newer wrote them."""
 
     def followed_by(self, later: Batch) -> Batch:
         """This batch and a later one as one."""
@@ -62,6 +68,7 @@ class Batch:
             [*self.records, *later.records],
             [*self.received, *later.received],
             [*self.undecodable, *later.undecodable],
+            self.unknown + later.unknown,
         )
 
 
@@ -72,6 +79,7 @@ class BatchResult:
     handled: int = 0
     known: int = 0
     ignored: int = 0
+    unknown: int = 0
     parked: int = 0
     dead: int = 0
 
@@ -102,6 +110,7 @@ class Inbox:
         self._routes = routes
         self._types = {model.TYPE: model for model in routes}
         self._prefix = topic_prefix
+        self._unheard: set[str] = set()
         self._log = get_logger(transactions.service)
 
     async def process(self, records: Sequence[InRecord]) -> BatchResult:
@@ -121,7 +130,19 @@ class Inbox:
                 continue
             if event is not None:
                 batch.received.append(Received(record, event))
+            elif record.value is not None and self._is_unknown(record):
+                batch.unknown += 1
         return batch
+
+    def _is_unknown(self, record: InRecord) -> bool:
+        """Whether the contract lacks the record's type. Each is logged once: after an upgrade it must be replayed."""
+        name = next((value.decode() for key, value in record.headers if key == "ce_type"), "")
+        if name in BY_TYPE:
+            return False
+        if name not in self._unheard and len(self._unheard) < UNHEARD_TYPES:
+            self._unheard.add(name)
+            self._log.error("event_type_unknown", type=name, topic=record.topic, offset=record.offset)
+        return True
 
     async def handle(self, batch: Batch) -> BatchResult:
         """Handle a batch, in order. When this returns, all of its records are safe to commit.
@@ -130,7 +151,9 @@ class Inbox:
         """
         received = batch.received
         result = BatchResult(
-            ignored=len(batch.records) - len(received) - len(batch.undecodable), dead=len(batch.undecodable)
+            ignored=len(batch.records) - len(received) - len(batch.undecodable) - batch.unknown,
+            unknown=batch.unknown,
+            dead=len(batch.undecodable),
         )
         for record, cause in batch.undecodable:
             await self._bury_undecodable(record, cause)
@@ -141,7 +164,7 @@ class Inbox:
         except Exception as error:
             if is_storage_down(error):
                 raise
-            self._log.warning("batch_failed", error=f"{type(error).__name__}: {error}", count=len(received))
+            self._log.warning("batch_failed", error=words_of(error), count=len(received))
             for item in received:
                 await self._alone(item, result)
         return result
@@ -153,12 +176,18 @@ class Inbox:
             if waiting:
                 await park_records(tx.conn, waiting, error="", delay=None)
             todo = _once(received, fresh)
+            if tx.spans is not None:
+                tx.spans.batch(len(todo))
             await dispatch(self._routes, tx, todo)
         result.handled += len(todo)
         result.parked += len(waiting)
         result.known += len(received) - len(todo) - len(waiting)
 
     async def _alone(self, item: Received, result: BatchResult) -> None:
+        with use(parse(item.event.meta.traceparent)):
+            await self._alone_in_trace(item, result)
+
+    async def _alone_in_trace(self, item: Received, result: BatchResult) -> None:
         try:
             await self._batch([item], result)
         except Exception as error:
@@ -171,7 +200,7 @@ class Inbox:
                 result.parked += 1
 
     async def _set_aside(self, item: Received, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}"
+        text = words_of(error)
         async with self._transactions.begin() as tx:
             if is_permanent(error):
                 await bury(tx, [DeadLetter.of(item.record, item.event, "permanent", text)])

@@ -24,6 +24,8 @@ import structlog
 from pydantic import SecretBytes, SecretStr
 from structlog.typing import FilteringBoundLogger
 
+from hub_common.trace import current
+
 EventDict = MutableMapping[str, Any]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -200,6 +202,13 @@ def _exception_of(exc_info: object) -> BaseException | None:
     return sys.exc_info()[1] if exc_info else None
 
 
+def _traced(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """Name the trace that the line belongs to, so that a log line leads to the order's whole story."""
+    if "trace" not in line and (trace := current()) is not None:
+        line["trace"] = trace.trace_id
+    return line
+
+
 def _stamp(_logger: Any, method: str, line: EventDict) -> EventDict:
     level = "error" if method == "exception" else method
     if logging.getLevelNamesMapping().get(level.upper(), logging.INFO) < _output.level:
@@ -235,7 +244,7 @@ class _Sink:
     log = debug = info = warning = warn = error = critical = fatal = failure = exception = err = msg
 
 
-_PROCESSORS = (structlog.contextvars.merge_contextvars, _stamp, allow_list, _render)
+_PROCESSORS = (structlog.contextvars.merge_contextvars, _stamp, _traced, allow_list, _render)
 
 
 def get_logger(service: str) -> FilteringBoundLogger:

@@ -6,7 +6,7 @@ deleted after the broker confirmed them. When one record of a key fails, everyth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -14,10 +14,20 @@ import orjson
 
 from hub_common.kafka.records import BrokerDown, OutRecord
 from hub_common.logs import get_logger
+from hub_common.tracing import Tracing
+from hub_common.tracing_work import sending
 
 SELECT = """
 SELECT id, topic, key, headers, version, value FROM outbox WHERE shard = ANY($1) ORDER BY id LIMIT $2
 """
+
+
+Observe = Callable[[str, str, bool], None]
+"""Told topic, event type and whether the broker confirmed, once per record that was sent."""
+
+
+def _observe_nothing(_topic: str, _type: str, _confirmed: bool) -> None:
+    return None
 
 
 class Sends(Protocol):
@@ -31,10 +41,20 @@ class Sends(Protocol):
 class Relay:
     """Empties the outbox shards that this process holds."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], producer: Sends, batch: int, service: str) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        producer: Sends,
+        batch: int,
+        service: str,
+        observe: Observe = _observe_nothing,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._pool = pool
         self._producer = producer
         self._batch = batch
+        self._tracing = tracing
+        self._observe = observe
         self._log = get_logger(service)
         self.sent_total = 0
 
@@ -64,8 +84,10 @@ class Relay:
             todo = [row for row in wave if (row["topic"], row["key"]) not in failed]
             if not todo:
                 break
-            results = await self._producer.send([_record(row) for row in todo])
-            for row, ok in zip(todo, results, strict=True):
+            records = [_record(row) for row in todo]
+            results = await self._publish(records)
+            for row, record, ok in zip(todo, records, results, strict=True):
+                self._observe(record.topic, type_of(record), ok)
                 if ok:
                     confirmed.append(row["id"])
                 else:
@@ -73,6 +95,24 @@ class Relay:
         if failed:
             self._log.warning("relay_unconfirmed", count=len(rows) - len(confirmed))
         return confirmed
+
+    async def _publish(self, records: list[OutRecord]) -> list[bool]:
+        if self._tracing is None:
+            return await self._producer.send(records)
+        begun = [sending(self._tracing, record) for record in records]
+        results = [False] * len(begun)
+        try:
+            results = await self._producer.send([record for record, _ in begun])
+        finally:
+            for (_, step), ok in zip(begun, results, strict=True):
+                if step is not None:
+                    step.end("" if ok else "unconfirmed")
+        return results
+
+
+def type_of(record: OutRecord) -> str:
+    """The event's type; empty for a record that is none (tombstones, copies for the dead-letter topic)."""
+    return next((value.decode() for name, value in record.headers if name == "ce_type"), "")
 
 
 def _waves(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:

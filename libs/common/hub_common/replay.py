@@ -23,12 +23,14 @@ from hub_common.inbox import Inbox
 from hub_common.kafka import client as kafka
 from hub_common.kafka.records import InRecord, TopicPartition
 from hub_common.migrate import upgrade_async
+from hub_common.replay_given import Given, GivenWritten, Taken, given_written, put_given
 from hub_common.retries import Retrier
 from hub_common.routing import Handler, Routes, merge_routes
 from hub_common.service import ServiceSpec
 from hub_common.transactions import Transactions
 from hub_contracts.base import EventData
 from hub_contracts.envelope import Origin
+from hub_contracts.work import WorkParked
 
 POOL_SIZE = 2
 
@@ -36,6 +38,9 @@ BOOKKEEPING = frozenset(
     {"inbox", "aggregates", "outbox", "inbox_retry", "dead_letters", "leases", "effects", "effect_attempts"}
 )
 """The runtime's tables that say how events and effects were worked off, which a replay does anew."""
+
+TOLD = frozenset({"connections", "deadlines", "parked"})
+"""The runtime's tables that follow from events in every service, and so are never given."""
 
 COUNTS = """
 SELECT (SELECT count(*) FROM inbox) AS handled, (SELECT count(*) FROM inbox_retry) AS waiting,
@@ -57,6 +62,10 @@ class Compared:
     """Column → the SQL expression over the row that is compared in its place."""
     where: str = ""
     """SQL condition of the rows that are compared; empty = all."""
+    rows: str = ""
+    """SQL query whose rows are compared in place of the table's: the sums of a table that grows step by step."""
+    key: tuple[str, ...] = ()
+    """Columns that name a row where the primary key does not: a number drawn by the database, or other `rows`."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,14 @@ class ReplayPlan:
     """Handlers of the service's own events: they restore what it once learnt from answers and people."""
     also: Routes = field(default_factory=dict)
     """Handlers of events it listens to, after its usual ones: what those do for live events only, without effects."""
+    between: tuple[str, ...] = ()
+    """SQL that is run before `own`: it takes back what the other events made handlers note as told. Parked items are
+    taken back by themselves where `own` restores them."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Table → why it is not compared."""
+    """Table → why it is not compared: nothing that is compared may depend on it."""
+    given: tuple[Given, ...] = ()
+    """Rows that no event holds, because people or outside answers are their source. They are copied from the present
+    database before the replay and not compared. Restoring from `own` comes first: given is what its events lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,8 @@ class ReplayReport:
     seconds: float
     cut: tuple[str, ...] = ()
     """Topics whose first records are no longer kept, so that older rows cannot be rebuilt."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """Given table → rows that were copied."""
 
 
 class NotFresh(ValueError):
@@ -119,24 +136,26 @@ async def rebuild(
     shadow_dsn: str,
     until: Mapping[TopicPartition, int] | None = None,
     *,
+    taken: Taken | None = None,
     clock: Clock | None = None,
 ) -> ReplayReport:
     """Rebuild `spec` in the empty database `shadow_dsn` from everything its topics keep below `until`.
 
-    `until` holds next offsets; None = those at the start. Of `settings` only broker, prefix and sizes count. Raises
-    `NotFresh`, `FenceBroken`, `BrokerDown`, `StorageDown`.
+    `until` holds next offsets; None = those at the start. Of `settings` only broker, prefix and sizes count. `taken`
+    is what the plan calls given. Raises `NotFresh`, `FenceBroken`, `GivenWritten`, `BrokerDown`,
+    `StorageDown`, and `ValueError` when it is not all that the plan calls given.
     """
     listened, own = topics_of(spec, settings)
-    kept = await kafka.bounds(settings.kafka_bootstrap, [*listened, *own])
+    kept = await kafka.bounds(settings.broker, [*listened, *own])
     ends = {tp: end for tp, (_, end) in kept.items()} if until is None else dict(until)
     cut = tuple(sorted({tp.topic for tp, (first, _) in kept.items() if first > 0}))
 
     def read(topics: Sequence[str]) -> aclosing[AsyncGenerator[list[InRecord], None]]:
         wanted = {tp: end for tp, end in ends.items() if tp.topic in topics}
-        return aclosing(kafka.read_until(settings.kafka_bootstrap, wanted, settings.batch_max_records))
+        return aclosing(kafka.read_until(settings.broker, wanted, settings.batch_max_records))
 
     async with read(listened) as first, read(own) as second:
-        return await rebuild_from(spec, settings, shadow_dsn, first, second, clock=clock, cut=cut)
+        return await rebuild_from(spec, settings, shadow_dsn, first, second, taken=taken, clock=clock, cut=cut)
 
 
 async def rebuild_from(
@@ -146,6 +165,7 @@ async def rebuild_from(
     listened: Records,
     own: Records,
     *,
+    taken: Taken | None = None,
     clock: Clock | None = None,
     cut: tuple[str, ...] = (),
 ) -> ReplayReport:
@@ -158,6 +178,7 @@ async def rebuild_from(
     clock = clock or SystemClock()
     began = clock.monotonic()
     await _prepare(spec.package, shadow_dsn)
+    copied = await _put(spec, taken, shadow_dsn)
     pool = await open_pool(shadow_dsn, POOL_SIZE, f"{spec.name}/replay")
     try:
         transactions = Transactions(
@@ -171,13 +192,18 @@ async def rebuild_from(
         )
         routes = merge_routes(connections.ROUTES, spec.routes, plan.also)
         records = await _handle(transactions, settings, routes, listened)
+        for statement in (("DELETE FROM parked",) if WorkParked in plan.own else ()) + plan.between:
+            await pool.execute(statement)
         records += await _handle(transactions, settings, merge_routes(plan.own), own)
         found = await pool.fetchrow(COUNTS)
+        written = await given_written(pool) if copied else {}
     finally:
         await pool.close()
     assert found is not None, "counts are always one row"
     if found["effects"]:
         raise FenceBroken(f"{spec.name}: the replay planned {found['effects']} effects; none was sent")
+    if written:
+        raise GivenWritten(f"{spec.name}: handlers wrote what the plan calls given: {_listed(written)}")
     return ReplayReport(
         service=spec.name,
         records=records,
@@ -188,7 +214,22 @@ async def rebuild_from(
         untold=found["untold"],
         seconds=clock.monotonic() - began,
         cut=cut,
+        given=copied,
     )
+
+
+async def _put(spec: ServiceSpec, taken: Taken | None, shadow_dsn: str) -> dict[str, int]:
+    given = [each.name for each in plan_of(spec).given]
+    found = [each.table.name for each in taken.tables] if taken is not None else []
+    if found != given:
+        raise ValueError(
+            f"taken: {spec.name} needs what is given of {given or 'nothing'}, and got {found or 'nothing'}"
+        )
+    return await put_given(taken, shadow_dsn) if taken is not None and given else {}
+
+
+def _listed(written: Mapping[str, int]) -> str:
+    return ", ".join(f"{rows} rows of {name}" for name, rows in written.items())
 
 
 async def _prepare(package: str, dsn: str) -> None:
@@ -240,15 +281,43 @@ def as_replayed(record: InRecord) -> InRecord:
 def plan_problems(spec: ServiceSpec) -> list[str]:
     """What is wrong with a plan, for tests: a table nobody thought of, a name that does not exist, a key ignored."""
     plan, tables = plan_of(spec), spec.metadata.tables
+    split = {each.name for each in plan.given if each.where or each.begins}
     named = [table.name for table in plan.tables] + list(plan.left_out)
-    problems = [f"{name}: neither compared nor left out" for name in sorted(set(tables) - set(named) - BOOKKEEPING)]
+    named += [each.name for each in plan.given if each.name not in split or each.name not in named]
+    problems = [
+        f"{name}: neither compared, given nor left out" for name in sorted(set(tables) - set(named) - BOOKKEEPING)
+    ]
     problems += [f"{name}: no such table" for name in named if name not in tables]
     problems += [f"{name}: named twice" for name in sorted({name for name in named if named.count(name) > 1})]
-    for table in plan.tables:
-        columns = {column.name: column for column in tables[table.name].columns} if table.name in tables else {}
-        for name in (*table.ignore, *table.instead):
+    chosen = [(table.name, (*table.ignore, *table.instead)) for table in plan.tables if not table.rows]
+    problems += [
+        f"{table.name}: compared by other rows without a key" for table in plan.tables if table.rows and not table.key
+    ]
+    chosen += [(each.name, tuple(each.begins)) for each in plan.given]
+    for table_name, named_columns in chosen:
+        columns = {column.name: column for column in tables[table_name].columns} if table_name in tables else {}
+        for name in named_columns:
             if name not in columns:
-                problems.append(f"{table.name}.{name}: no such column")
+                problems.append(f"{table_name}.{name}: no such column")
             elif columns[name].primary_key:
-                problems.append(f"{table.name}.{name}: is part of the key, without which rows cannot be compared")
+                problems.append(f"{table_name}.{name}: is part of the key, without which rows cannot be compared")
+    return problems + _given_problems(plan)
+
+
+def _given_problems(plan: ReplayPlan) -> list[str]:
+    """What is given is proven by nobody, so each table needs a reason of its own, and none may hide what is told."""
+    compared = {table.name: table.where for table in plan.tables}
+    reasons = [each.why for each in plan.given]
+    problems = []
+    for each in plan.given:
+        if each.name in BOOKKEEPING | TOLD:
+            problems.append(f"{each.name}: follows from events and cannot be given")
+        if not each.why.strip():
+            problems.append(f"{each.name}: given without a reason")
+        elif reasons.count(each.why) > 1:
+            problems.append(f"{each.name}: given for the same reason as another table; say whose it is")
+        if each.begins and compared.get(each.name) != "":
+            problems.append(f"{each.name}: events tell {', '.join(each.begins)}; compare the table, without where")
+        elif each.where and not each.begins and compared.get(each.name) != f"NOT ({each.where})":
+            problems.append(f"{each.name}: given in part; compare the others with where=NOT ({each.where})")
     return problems

@@ -16,6 +16,9 @@ from hub_common.replay import Compared, ReplayPlan
 SECONDS = 600.0
 """Every row of every table is read and sorted."""
 PREFETCH = 5_000
+SAME_TRACE = """ || CASE WHEN to_jsonb(t) ? 'traceparent' AND 'traceparent' <> ALL($1) THEN
+    jsonb_build_object('traceparent', split_part(to_jsonb(t)->>'traceparent', '-', 2)) ELSE '{}' END"""
+"""Of a trace only its id is compared: which of its steps a row followed from depends on what came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,19 @@ class OddRow:
 
 async def digest(dsn: str, plan: ReplayPlan) -> dict[str, TableDigest]:
     """Digests of the plan's tables, all as of one instant."""
+    async with reading(dsn) as conn:
+        return await digest_of(conn, plan)
+
+
+async def digest_of(conn: Conn, plan: ReplayPlan) -> dict[str, TableDigest]:
+    """`digest` as the transaction sees the tables that `conn` is in (`reading`)."""
     found: dict[str, TableDigest] = {}
-    async with _reading(dsn) as conn:
-        for table in plan.tables:
-            whole, rows = hashlib.sha256(), 0
-            async for row in conn.cursor(_sql(table, "NULL"), list(table.ignore), prefetch=PREFETCH):
-                whole.update(row["hash"])
-                rows += 1
-            found[table.name] = TableDigest(rows, whole.hexdigest())
+    for table in plan.tables:
+        whole, rows = hashlib.sha256(), 0
+        async for row in conn.cursor(_sql(table, "NULL"), list(table.ignore), prefetch=PREFETCH):
+            whole.update(row["hash"])
+            rows += 1
+        found[table.name] = TableDigest(rows, whole.hexdigest())
     return found
 
 
@@ -73,7 +81,7 @@ async def odd_rows(
     """The first rows that one side lacks, by their key only: contents may be personal data."""
     shown = "jsonb_build_object(" + ", ".join(f"'{name}', t.{name}" for name in key) + ")"
     odd: list[OddRow] = []
-    async with _reading(present_dsn) as one, _reading(rebuilt_dsn) as other:
+    async with reading(present_dsn) as one, reading(rebuilt_dsn) as other:
         rows = {
             side: aiter(conn.cursor(_sql(table, shown), list(table.ignore), prefetch=PREFETCH))
             for side, conn in (("present", one), ("rebuilt", other))
@@ -92,15 +100,19 @@ async def odd_rows(
 def _sql(table: Compared, key: str) -> str:
     """One hash per row, sorted. Names and expressions come from the code of plans, never from outside."""
     changed = "".join(f" || jsonb_build_object('{name}', {value})" for name, value in table.instead.items())
+    if "traceparent" not in table.instead:
+        changed += SAME_TRACE
     where = f" WHERE {table.where}" if table.where else ""
+    source = f"({table.rows})" if table.rows else table.name
     return (
         f"SELECT sha256(convert_to(((to_jsonb(t) - $1::text[]){changed})::text, 'UTF8')) AS hash, {key} AS key"  # noqa: S608
-        f" FROM {table.name} t{where} ORDER BY hash"
+        f" FROM {source} t{where} ORDER BY hash"
     )
 
 
 @asynccontextmanager
-async def _reading(dsn: str) -> AsyncIterator[Conn]:
+async def reading(dsn: str) -> AsyncIterator[Conn]:
+    """A connection in a transaction that sees everything as of one instant and changes nothing."""
     settings = {"application_name": "replay-digest", "timezone": "UTC", "jit": "off"}
     conn = await asyncpg.connect(dsn, timeout=10, command_timeout=SECONDS, server_settings=settings)
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from hub_common.dead_letters import DeadLetter, bury
-from hub_common.errors import is_permanent, is_storage_down
+from hub_common.errors import is_permanent, is_storage_down, words_of
 from hub_common.logs import get_logger
 from hub_common.routing import Handler, dispatch
 from hub_common.stored import headers_json, record_of
@@ -113,7 +113,7 @@ class Retrier:
             raise _Failed(row, error) from error
 
     async def _reschedule(self, failed: _Failed) -> None:
-        row, text = failed.row, f"{type(failed.error).__name__}: {failed.error}"
+        row, text = failed.row, words_of(failed.error)
         attempts = row["attempts"] + 1
         age = self._transactions.clock.now() - row["first_failed_at"]
         async with self._transactions.begin() as tx:

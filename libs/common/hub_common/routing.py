@@ -55,6 +55,8 @@ async def dispatch(
 ) -> None:
     """Call the handlers for these events, inside the open transaction."""
     for kind, group in stages(events):
-        tx.heard = {event.key: event.meta.event_id for event in group}
+        tx.heard = {event.key: event.meta for event in group}
+        if tx.spans is not None:
+            tx.spans.hear(group)
         for handler in routes.get(kind, ()):
             await handler(tx, group)

@@ -27,7 +27,6 @@ from hub_common.consumer import Consumer
 from hub_common.crypto import Keyring
 from hub_common.database import open_pool
 from hub_common.effects.worker import LEASE, EffectWorker
-from hub_common.errors import is_storage_down
 from hub_common.http.budget import BudgetAway
 from hub_common.http.budget_rows import LeaseRows
 from hub_common.ids import Ids, SystemIds
@@ -36,12 +35,13 @@ from hub_common.kafka.client import KafkaConsumer, KafkaProducer, OnRevoked
 from hub_common.kafka.records import BrokerDown, InRecord
 from hub_common.leases import LeaseKeeper
 from hub_common.logs import get_logger
-from hub_common.metrics import Metrics
+from hub_common.metrics import DutyTrouble, Metrics
 from hub_common.migrate import check_head, upgrade_async
 from hub_common.relay import Relay
 from hub_common.retries import Retrier
 from hub_common.routing import merge_routes
 from hub_common.service import Duty, ServiceSpec
+from hub_common.tracing import build_tracing
 from hub_common.transactions import Transactions
 from hub_common.web import Health, OperatorTokens, WebServer, build_app
 from hub_common.web.operations import operations_router
@@ -71,6 +71,7 @@ class Runtime:
         self.log = get_logger(spec.name)
         self.keyring = Keyring.parse(settings.credentials_keys.get_secret_value())
         self.instance = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{self.ids.new().hex[-6:]}"
+        self.tracing = build_tracing(settings, spec.name, self.instance)
         self.stopping = False
         self._beats: dict[str, tuple[float, bool]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -109,6 +110,7 @@ class Runtime:
             shards=settings.outbox_shards,
             ids=self.ids,
             clock=self.clock,
+            tracing=self.tracing,
         )
         self.leases = LeaseKeeper(self.pool, owner=self.instance, seconds=settings.lease_seconds, clock=self.clock)
         self.connections = Connections(self.pool)
@@ -119,12 +121,14 @@ class Runtime:
             self.metrics,
             rows=LeaseRows(self.pool, self.instance),
             operation_prefix=spec.operation_prefix,
+            tracing=self.tracing,
         )
         self.book = ConnectorBook(
             self.connections, callers=self.callers.caller, credentials=self.open_credentials, clock=self.clock
         )
-        self.producer = KafkaProducer(settings.kafka_bootstrap, f"{spec.name}-relay")
-        self.relay = Relay(self.pool, self.producer, settings.relay_batch, spec.name)
+        self.producer = KafkaProducer(settings.broker, f"{spec.name}-relay")
+        observe = housekeeping.relay_observer(self.metrics)
+        self.relay = Relay(self.pool, self.producer, settings.relay_batch, spec.name, observe, self.tracing)
         routes = merge_routes(connections.ROUTES, spec.routes)
         self.inbox = Inbox(self.transactions, routes)
         self.retrier = Retrier(
@@ -142,6 +146,7 @@ class Runtime:
             on_batch=self._on_batch,
             service=spec.name,
         )
+        self._measure()
         plan = spec.planned_calls
         self.board = BudgetBoard(
             self.pool,
@@ -166,6 +171,18 @@ class Runtime:
         )
         self.effect_kinds = {kind.kind: kind for kind in kinds}
 
+    def _measure(self) -> None:
+        """Metrics that are there from the first scrape on."""
+        housekeeping.first_metrics(self.metrics, self.spec.name, self.pool, self.clock.now())
+        self._watch: housekeeping.ConsumerWatch | None = None
+        if self.spec.listens:
+            self._watch = housekeeping.ConsumerWatch(self.metrics, self.consumer, self.group)
+
+    @property
+    def group(self) -> str:
+        """The consumer group of this service."""
+        return f"{self.settings.topic_prefix}{self.spec.name}"
+
     def open_credentials(self, connection: Connection) -> dict[str, SecretStr]:
         """Credentials of a connection, opened with the deployment's key; empty when it has none."""
         sealed = connection.data.credentials
@@ -177,8 +194,8 @@ class Runtime:
 
     def _build_consumer(self, on_revoked: OnRevoked) -> KafkaConsumer:
         return KafkaConsumer(
-            self.settings.kafka_bootstrap,
-            f"{self.settings.topic_prefix}{self.spec.name}",
+            self.settings.broker,
+            self.group,
             [self.settings.topic_prefix + topic for topic in self.spec.listens],
             client_id=self.instance,
             fetch_max_wait_ms=self.settings.fetch_max_wait_ms,
@@ -207,11 +224,12 @@ class Runtime:
             try:
                 worked = await duty.step()
                 delay = duty.idle_seconds
-            except BrokerDown as error:
-                self.log.warning("broker_unreachable", duty=duty.name, error=str(error))
-                delay = max(duty.idle_seconds, ERROR_DELAY_SECONDS)
             except Exception as error:
-                if is_storage_down(error):
+                trouble = housekeeping.trouble_of(error)
+                self.metrics.duty_failures.labels(duty.name, trouble.value).inc()
+                if trouble is DutyTrouble.BROKER:
+                    self.log.warning("broker_unreachable", duty=duty.name, error=str(error))
+                elif trouble is DutyTrouble.DATABASE:
                     self.log.warning("database_unreachable", duty=duty.name, error=type(error).__name__)
                 else:
                     self.log.exception("duty_failed", duty=duty.name)
@@ -256,17 +274,21 @@ class Runtime:
         return await self.consumer.step()
 
     async def _gauges_step(self) -> None:
+        if self._watch is not None:
+            self._watch.measure(self.clock.now())
         await housekeeping.gauges(self.pool, self.metrics, self.clock.now())
         housekeeping.lease_metrics(self.metrics, self.leases, self.callers.budgets)
         await self.board.refresh()
         housekeeping.budget_metrics(self.metrics, self.board.lines(housekeeping.BUDGETS_SHOWN), self.clock.now())
 
     async def _housekeeping_step(self) -> None:
+        await housekeeping.database_size(self.pool, self.metrics)
         await housekeeping.clean(self.pool, self.clock.now() - timedelta(days=self.settings.inbox_keep_days))
 
     def _on_batch(self, records: Sequence[InRecord], result: BatchResult, seconds: float) -> None:
         housekeeping.batch_metrics(self.metrics, records, result, seconds)
-        housekeeping.lag_metrics(self.metrics, self.consumer.lag(), records, self.clock.now())
+        if self._watch is not None:
+            self._watch.handled(records)
 
     def build_web_app(self) -> FastAPI:
         """The service's web application, every route authenticated."""
@@ -279,6 +301,7 @@ class Runtime:
             ready=self.ready,
             metrics=self.metrics.render,
             openapi=self.spec.openapi,
+            tracing=self.tracing,
         )
 
     async def _start_web(self) -> None:
@@ -335,6 +358,8 @@ class Runtime:
                 await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
+        if self.tracing is not None:
+            await self.tracing.stop()
         self.log.info("service_stopped")
 
     async def _finish_duties(self, seconds: float) -> None:

@@ -67,8 +67,6 @@ class ServiceSpec:
     """Names of further leases that replicas of this service share out (pollers)."""
     replay: ReplayPlan | None = None
     """How its tables are rebuilt from the topics, and which must come out the same; None = they cannot be yet."""
-    replay_routes: Routes | None = None
-    """What a service without a plan can restore from its own events; with a plan it is `replay.own`."""
     openapi: bool = False
     planned_calls: Callable[[Runtime], Awaitable[Sequence[PlannedCalls]]] | None = None
     """Calls that the service knows it will make (polls, what is left of backfills), for the forecast of its budgets."""

@@ -25,6 +25,7 @@ from hub_contracts.envelope import Metadata, Origin, encode_headers
 
 if TYPE_CHECKING:
     from hub_common.effects.model import PlannedEffect
+    from hub_common.tracing_tx import TxSpans
 
 FLUSH = """
 WITH told AS (
@@ -99,7 +100,9 @@ class Tx:
     _shared: dict[tuple[str, str, Origin], dict[str, str]] = field(default_factory=dict)
     effects: list[PlannedEffect] = field(default_factory=list)
     fenced: int = 0
-    heard: dict[str, UUID] = field(default_factory=dict)
+    spans: TxSpans | None = None
+    """None when tracing is off."""
+    heard: dict[str, Metadata] = field(default_factory=dict)
     """The events that the running handler was given, by key: the cause of what it tells or plans without naming one."""
 
     def emit(self, data: EventData, *, key: str | UUID, cause: Cause | Metadata, event_id: UUID | None = None) -> UUID:
@@ -107,11 +110,15 @@ class Tx:
         told_id, told_key = event_id or self.ids.new(), str(key)
         headers = self._headers(data.TYPE, cause.tenant, cause.origin)
         headers["ce_id"], headers["ce_subject"] = str(told_id), told_key
-        if cause.traceparent:
-            headers["traceparent"] = cause.traceparent
+        heard = self.heard.get(told_key)
+        traceparent = cause.traceparent or (heard.traceparent if heard else None)
+        if self.spans is not None:
+            traceparent = self.spans.after(traceparent)
+        if traceparent:
+            headers["traceparent"] = traceparent
         # An event (its metadata) is the cause itself; a `Cause` names one.
         named = cause.causation_id if isinstance(cause, Cause) else str(cause.event_id)
-        causation_id = named or self._heard(told_key)
+        causation_id = named or (str(heard.event_id) if heard else None)
         if causation_id:
             headers["ce_causationid"] = causation_id
         body = data.model_dump_json().encode()
@@ -146,15 +153,15 @@ class Tx:
         self.effects.extend(live)
         return len(live)
 
-    def _heard(self, key: str) -> str | None:
-        event_id = self.heard.get(key)
-        return str(event_id) if event_id else None
-
     def _caused(self, effect: PlannedEffect) -> PlannedEffect:
         """The effect with the event that made the handler plan it, unless it names a cause of its own."""
-        if effect.cause.causation_id is not None or effect.order_id is None:
-            return effect
-        return replace(effect, cause=replace(effect.cause, causation_id=self._heard(str(effect.order_id))))
+        cause = effect.cause
+        if cause.causation_id is None and effect.order_id is not None:
+            heard = self.heard.get(str(effect.order_id))
+            cause = replace(cause, causation_id=str(heard.event_id) if heard else None)
+        if self.spans is not None:
+            cause = replace(cause, traceparent=self.spans.after(cause.traceparent))
+        return effect if cause is effect.cause else replace(effect, cause=cause)
 
     @property
     def emitted(self) -> int:

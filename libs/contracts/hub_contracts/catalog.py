@@ -41,6 +41,8 @@ class OfferListed(EventData):
     connection_id: UUID
     offer_sku: str
     effect_id: UUID
+    version: int | None = None
+    """Of the statement that was taken; always set by newer writers."""
     withdrawn: bool = False
     import_reference: str | None = None
     confirmed_by: str
@@ -54,6 +56,8 @@ class OfferListingRejected(EventData):
     connection_id: UUID
     offer_sku: str
     effect_id: UUID
+    version: int | None = None
+    """Of the statement that was refused; always set by newer writers."""
     problems: tuple[str, ...]
     import_reference: str | None = None
 

@@ -163,6 +163,14 @@ class ReconciliationSettings(Fact):
     """What changed so recently is not compared: the marketplace publishes later than it answers."""
 
 
+class PrivacySettings(Fact):
+    """How long buyers' data of this connection's orders is kept."""
+
+    keep_customer_days: int = 90
+    """Days after an order was placed and nothing is owed any more; the deployment's maximum caps it. Open orders keep
+    their buyer."""
+
+
 class HubSettings(Fact):
     """Everything a seller decides for one connection, understood by the services."""
 
@@ -177,6 +185,7 @@ class HubSettings(Fact):
     returns: ReturnSettings = ReturnSettings()
     messages: MessageSettings = MessageSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    privacy: PrivacySettings = PrivacySettings()
     capabilities_off: tuple[str, ...] = ()
     """Capabilities that the connector has and this connection does not use."""
 
@@ -244,6 +253,8 @@ class TestOrderRequested(EventData):
     """Random 1 to 4, drawn by connection-registry, so that every reader sees the same."""
     country: str
     requested_at: Instant
+    requested_by: str | None = None
+    """Login of the person."""
 
 
 class BackfillRequested(EventData):
@@ -256,3 +267,5 @@ class BackfillRequested(EventData):
     created_from: Instant
     created_until: Instant
     requested_at: Instant
+    requested_by: str | None = None
+    """Login of the person."""

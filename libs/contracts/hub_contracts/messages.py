@@ -33,6 +33,8 @@ class MessageReceived(EventData):
     order_id: UUID | None = None
     is_test: bool = False
     sender: Sender
+    attachments: int = 0
+    """How many files came with it."""
     locale: str | None = None
     """Language to answer in, from the buyer's language field of the order."""
     awaits_answer: bool = False

@@ -201,3 +201,21 @@ class OrderCustomerRecorded(EventData):
     professional: bool = False
     locale: str | None = None
     address_kind: Literal["home", "pickup_point"] = "home"
+
+
+class OrderCustomerErased(EventData):
+    """The buyer's data of an order was erased for good; whoever holds any of it deletes it and takes none again.
+
+    The record on `hub.order-customers` is removed by a tombstone in the same transaction. The order itself goes on.
+    """
+
+    TYPE: ClassVar[str] = "order.customer_erased.v1"
+    TOPIC: ClassVar[str] = topics.ORDERS
+    order_id: UUID
+    connection_id: UUID
+    is_test: bool = False
+    erased_at: Instant
+    why: Literal["request", "retention"]
+    """A person asked for it, or the time to keep it was over."""
+    requested_by: str | None = None
+    """Login of the person; None for retention."""

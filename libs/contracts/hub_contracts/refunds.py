@@ -36,6 +36,8 @@ class RefundRequested(EventData):
     lines: tuple[RefundLine, ...]
     refund_shipping: bool = False
     requested_by: str
+    requested_at: Instant | None = None
+    """From when it counts: the shop's report of the return, or a person's request."""
 
 
 class RefundConfirmed(EventData):
@@ -67,6 +69,16 @@ class RefundRejected(EventData):
     reason: str
 
 
+class CancelledMoney(Fact):
+    """Units of one line that were cancelled and what the buyer paid for them."""
+
+    line_id: str
+    quantity: int
+    amount: Amount
+    """Shipping excluded."""
+    shipping_amount: Amount
+
+
 class CancellationConfirmed(EventData):
     """The marketplace confirmed a cancellation that the shop asked for."""
 
@@ -80,6 +92,8 @@ class CancellationConfirmed(EventData):
     lines: tuple[LineQuantity, ...] = ()
     """What was cancelled; empty means the whole order."""
     confirmed_by: str
+    money: tuple[CancelledMoney, ...] = ()
+    """What can no longer be refunded, by line; also where the whole order was cancelled."""
 
 
 class CancellationRejected(EventData):

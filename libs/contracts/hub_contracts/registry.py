@@ -28,6 +28,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     orders.OrderChanged,
     orders.OrderStatusChanged,
     orders.OrderCustomerRecorded,
+    orders.OrderCustomerErased,
     acceptances.OrderAcceptanceDecided,
     acceptances.OrderAccepted,
     acceptances.OrderRefused,

@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from hub_contracts import topics
-from hub_contracts.base import EventData
+from hub_contracts.base import EventData, Instant
 from hub_contracts.shop_activity import LineQuantity
 
 
@@ -24,6 +24,13 @@ class ShipmentNotified(EventData):
     order_complete: bool
     """True when every unit of the order has been notified."""
     confirmed_by: str
+    carrier_code: str | None = None
+    carrier_name: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    """What the marketplace was told; a correction may have come since. No name: told before events said it."""
+    invoice_due_at: Instant | None = None
+    """When the buyer's invoice should be at the marketplace; None when the hub puts none there."""
 
 
 class ShipmentRejected(EventData):
@@ -48,6 +55,8 @@ class InvoiceUploaded(EventData):
     connection_id: UUID
     effect_id: UUID
     document_reference: str | None = None
+    route_id: UUID | None = None
+    """The route whose invoice it is: each shop writes its own."""
 
 
 class InvoiceRejected(EventData):
@@ -60,3 +69,5 @@ class InvoiceRejected(EventData):
     is_test: bool = False
     effect_id: UUID
     reason: str
+    route_id: UUID | None = None
+    """The route whose invoice it is: each shop writes its own."""

@@ -41,6 +41,8 @@ class ShopOrderAcknowledged(EventData):
     shop_connection_id: UUID
     is_test: bool = False
     shop_order_reference: str
+    acknowledged_at: Instant | None = None
+    """When the shop took it, by the shop's word; else when it told us."""
 
 
 class ShopOrderRejected(EventData):
@@ -80,6 +82,8 @@ class ParcelHandedOver(EventData):
     environment: Environment
     is_test: bool = False
     shop_parcel_reference: str
+    shop_order_reference: str | None = None
+    """The shop's number of the order, when one is known."""
     lines: tuple[LineQuantity, ...]
     carrier_code: str | None = None
     carrier_name: str | None = None
@@ -111,6 +115,8 @@ class ReturnReported(EventData):
     shop_connection_id: UUID
     environment: Environment
     is_test: bool = False
+    route_id: UUID | None = None
+    """The part of the order that it belongs to; always set by newer writers."""
     shop_return_reference: str
     stage: str
     """`created`, `received` or `inspected`."""
@@ -130,6 +136,10 @@ class CancellationRequested(EventData):
     shop_connection_id: UUID
     environment: Environment
     is_test: bool = False
+    route_id: UUID | None = None
+    """The part of the order that the shop was given; always set by newer writers."""
+    shop_cancellation_reference: str | None = None
+    """The shop's own name for this cancellation; always set by newer writers."""
     lines: tuple[LineQuantity, ...]
     """Empty means the whole order."""
     reason: str | None = None

@@ -28,6 +28,8 @@ class OfferChanged(EventData):
     """What the marketplace may sell: on hand less reservations of open orders less buffer, never below 0."""
     price: Money | None = None
     changed_at: Instant
+    serving: str | None = None
+    """How the shop's SKU came to it: `linked`, `pass_through`, or `withdrawn` when it was unlinked."""
 
 
 class OfferPushed(EventData):
@@ -54,3 +56,5 @@ class OfferRejected(EventData):
     effect_id: UUID
     reason: str
     import_reference: str | None = None
+    subject: str | None = None
+    """What it would not take: `quantity` or `price`."""

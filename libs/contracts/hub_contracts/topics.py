@@ -16,6 +16,9 @@ LONG_MS = 400 * _DAY_MS
 """Replay must reach back past a year of after-sales."""
 PII_MS = 90 * _DAY_MS
 """Personal data is short-lived; the shop holds the durable copy."""
+DEAD_LETTER_PARTITIONS = 1
+"""Dead letters are few, and people read them in the order in which they came."""
+DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ STOCK = "hub.stock"
 CATALOG = "hub.catalog"
 MESSAGES = "hub.messages"
 RECONCILIATIONS = "hub.reconciliations"
+NOTIFICATIONS = "hub.notifications"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(
@@ -77,6 +81,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         RECONCILIATIONS, "reconciliation", "order_id; connection_id:offer_sku for offers; connection_id for statements"
     ),
+    Topic(NOTIFICATIONS, "notification-service", "sending_id or subscription_id of what could not be told"),
 )
 
 TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -30,7 +30,7 @@ class WorkParked(EventData):
     """The service that will resume it."""
     subject_kind: str
     """What waits: `order`, `line`, `parcel`, `return`, `refund`, `cancellation`, `offer`, `shop_order`, `post`, `feed`,
-    `effect`, `connection`, `test_order`, `thread`, `message` or
+    `effect`, `connection`, `test_order`, `thread`, `message`, `notification` or
     `product_import`."""
     subject_id: str
     order_id: UUID | None = None

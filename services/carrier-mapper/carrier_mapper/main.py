@@ -8,6 +8,7 @@ from carrier_mapper.api import routers
 from carrier_mapper.carrier_lists import CarrierLists, Undecided, needed_leases
 from carrier_mapper.handlers import ROUTES
 from carrier_mapper.mapping import AT_ONCE
+from carrier_mapper.replay import REPLAY
 from carrier_mapper.tables import METADATA
 from hub_common.runtime import Runtime
 from hub_common.service import Duty, ServiceSpec
@@ -32,4 +33,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     needs_leases=needed_leases,
+    replay=REPLAY,
 )

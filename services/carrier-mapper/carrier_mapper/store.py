@@ -47,7 +47,8 @@ ON CONFLICT (order_id) DO UPDATE SET version = orders.version
 UPSERT_PARCELS = """
 INSERT INTO parcels AS p (parcel_id, order_id, connection_id, tenant, live, version, body, handed_over_at, traceparent,
                           causation_id)
-SELECT DISTINCT ON (t.parcel_id) t.*
+SELECT DISTINCT ON (t.parcel_id) t.parcel_id, t.order_id, t.connection_id, t.tenant, t.live, t.version, t.body,
+       min(t.handed_over_at) OVER (PARTITION BY t.parcel_id), t.traceparent, t.causation_id
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bigint[], $7::jsonb[], $8::timestamptz[],
             $9::text[], $10::text[])
      AS t(parcel_id, order_id, connection_id, tenant, live, version, body, handed_over_at, traceparent, causation_id)
@@ -56,7 +57,7 @@ ON CONFLICT (parcel_id) DO UPDATE SET version = excluded.version,
     outcome = CASE WHEN p.body - 'handed_over_at' = excluded.body - 'handed_over_at' THEN p.outcome END,
     corrected = p.corrected OR p.body - 'handed_over_at' <> excluded.body - 'handed_over_at',
     body = excluded.body, live = p.live OR excluded.live, traceparent = excluded.traceparent,
-    causation_id = excluded.causation_id
+    causation_id = excluded.causation_id, handed_over_at = least(p.handed_over_at, excluded.handed_over_at)
 WHERE p.version < excluded.version
 """
 

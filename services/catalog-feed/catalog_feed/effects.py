@@ -116,6 +116,7 @@ def _tell(tx: Tx, each: Settled, note: Ended) -> None:
             connection_id=connection_id,
             offer_sku=offer_sku,
             effect_id=each.effect.effect_id,
+            version=note.version,
             withdrawn=bool(each.effect.request.get("withdraw")),
             import_reference=note.reference,
             confirmed_by=each.confirmed_by,
@@ -125,6 +126,7 @@ def _tell(tx: Tx, each: Settled, note: Ended) -> None:
             connection_id=connection_id,
             offer_sku=offer_sku,
             effect_id=each.effect.effect_id,
+            version=note.version,
             problems=tuple(as_text(problem) for problem in note.problems[:MAX_TOLD]),
             import_reference=note.reference,
         )

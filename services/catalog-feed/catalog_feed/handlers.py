@@ -19,7 +19,7 @@ async def on_offer_changed(tx: Tx, events: Sequence[Event[OfferChanged]]) -> Non
 
 async def on_offer_pushed(tx: Tx, events: Sequence[Event[OfferPushed]]) -> None:
     """An offer whose stock or price the marketplace takes is listed there, however it got there."""
-    await store.note_pushed(tx.conn, events, tx.now)
+    await store.note_pushed(tx.conn, events)
 
 
 async def on_connection_changed(tx: Tx, events: Sequence[Event[ConnectionChanged]]) -> None:

@@ -13,6 +13,7 @@ from catalog_feed.effects import build_effects
 from catalog_feed.handlers import ROUTES
 from catalog_feed.keeping import FileKeeper
 from catalog_feed.publishing import Boundaries
+from catalog_feed.replay import REPLAY
 from catalog_feed.tables import METADATA
 from hub_common.runtime import Runtime
 from hub_common.service import Duty, ServiceSpec
@@ -48,4 +49,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     self_authenticated=feed_routers,
+    replay=REPLAY,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -20,24 +21,29 @@ Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 UPSERT_OFFERS = """
 INSERT INTO offers (connection_id, offer_sku, environment, shop_connection_id, shop_sku, available, price, currency,
                     version, changed_at, priced_at)
-SELECT DISTINCT ON (t.connection_id, t.offer_sku) t.*, CASE WHEN t.price IS NOT NULL THEN t.changed_at END
+SELECT t.connection_id, t.offer_sku, t.environment, t.shop_connection_id, t.shop_sku, t.available, t.price, t.currency,
+       t.version, t.changed_at,
+       CASE WHEN t.repriced_at IS NOT NULL THEN t.repriced_at
+            WHEN o.connection_id IS NULL THEN CASE WHEN t.first_price IS NOT NULL THEN t.first_at END
+            WHEN (o.price, o.currency) IS DISTINCT FROM (t.first_price, t.first_currency) THEN t.first_at
+            ELSE o.priced_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::numeric[], $8::text[],
-            $9::bigint[], $10::timestamptz[])
+            $9::bigint[], $10::timestamptz[], $11::numeric[], $12::text[], $13::timestamptz[], $14::timestamptz[])
      AS t(connection_id, offer_sku, environment, shop_connection_id, shop_sku, available, price, currency, version,
-          changed_at)
-ORDER BY t.connection_id, t.offer_sku, t.version DESC
+          changed_at, first_price, first_currency, first_at, repriced_at)
+LEFT JOIN offers o ON o.connection_id = t.connection_id AND o.offer_sku = t.offer_sku
+ORDER BY t.connection_id, t.offer_sku
 ON CONFLICT (connection_id, offer_sku) DO UPDATE SET environment = excluded.environment,
     shop_connection_id = excluded.shop_connection_id, shop_sku = excluded.shop_sku, available = excluded.available,
     price = excluded.price, currency = excluded.currency, version = excluded.version, changed_at = excluded.changed_at,
-    priced_at = CASE WHEN (offers.price, offers.currency) IS DISTINCT FROM (excluded.price, excluded.currency)
-                     THEN excluded.changed_at ELSE offers.priced_at END
+    priced_at = excluded.priced_at
 WHERE offers.version < excluded.version
 RETURNING connection_id
 """
 
 PUSHED = """
-UPDATE offers o SET pushed_at = $3
-FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::text[]) AS u(connection_id, offer_sku)) t
+UPDATE offers o SET pushed_at = t.at
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(connection_id, offer_sku, at)
 WHERE o.connection_id = t.connection_id AND o.offer_sku = t.offer_sku
 """
 
@@ -72,7 +78,9 @@ WHERE o.connection_id = $1 AND o.environment = $2
 
 async def save_offers(conn: Conn, events: Sequence[Event[OfferChanged]]) -> set[UUID]:
     """Keep the newest word on each offer; returns the marketplace connections it changed something for."""
-    data = [event.data for event in events]
+    words = _words(events)
+    data = [word.newest.data for word in words]
+    first = [word.first for word in words]
     rows = await conn.fetch(
         UPSERT_OFFERS,
         [d.connection_id for d in data],
@@ -83,17 +91,44 @@ async def save_offers(conn: Conn, events: Sequence[Event[OfferChanged]]) -> set[
         [d.available for d in data],
         [d.price.amount if d.price else None for d in data],
         [d.price.currency if d.price else None for d in data],
-        [e.meta.aggregate_version for e in events],
+        [word.newest.meta.aggregate_version for word in words],
         [d.changed_at for d in data],
+        [d.price.amount if d.price else None for d in first],
+        [d.price.currency if d.price else None for d in first],
+        [d.changed_at for d in first],
+        [word.repriced_at for word in words],
     )
     return {row["connection_id"] for row in rows}
 
 
-async def note_pushed(conn: Conn, events: Sequence[Event[OfferPushed]], now: datetime) -> None:
-    """The marketplace took something about these offers, so it has them."""
-    await conn.execute(
-        PUSHED, [event.data.connection_id for event in events], [event.data.offer_sku for event in events], now
-    )
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a batch says of one offer. `repriced_at`: when its price last changed inside of the batch."""
+
+    newest: Event[OfferChanged]
+    first: OfferChanged
+    repriced_at: datetime | None
+
+
+def _words(events: Sequence[Event[OfferChanged]]) -> list[_Word]:
+    """One word per offer, the same however its events are spread over batches: a price that went and came back in one
+    batch has changed all the same."""
+    found: dict[tuple[UUID, str], _Word] = {}
+    for event in sorted(events, key=lambda each: each.meta.aggregate_version):
+        data, key = event.data, (event.data.connection_id, event.data.offer_sku)
+        known = found.get(key)
+        if known is None:
+            found[key] = _Word(event, data, None)
+        else:
+            repriced = data.changed_at if data.price != known.newest.data.price else known.repriced_at
+            found[key] = _Word(event, known.first, repriced)
+    return list(found.values())
+
+
+async def note_pushed(conn: Conn, events: Sequence[Event[OfferPushed]]) -> None:
+    """The marketplace took something about these offers, so it has them since then at the latest."""
+    last = {(event.data.connection_id, event.data.offer_sku): event.meta.time for event in events}
+    await conn.execute(PUSHED, [own for own, _ in last], [sku for _, sku in last], list(last.values()))
 
 
 async def save_products(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connection_registry.api import build_routers
 from connection_registry.config import RegistrySettings
 from connection_registry.handlers import ROUTES
+from connection_registry.replay import REPLAY
 from connection_registry.tables import METADATA
 from hub_common.service import ServiceSpec
 from hub_contracts import topics
@@ -18,4 +19,5 @@ SPEC = ServiceSpec(
     metadata=METADATA,
     settings=RegistrySettings,
     routers=build_routers,
+    replay=REPLAY,
 )

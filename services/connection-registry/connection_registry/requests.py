@@ -51,7 +51,8 @@ async def request_test_order(
             *row.values(),
             actor,
         )
-        tx.emit(TestOrderRequested(**row), key=f"test:{row['test_order_id']}", cause=Cause(tenant=stored.tenant))
+        wish = TestOrderRequested(**row, requested_by=actor)
+        tx.emit(wish, key=f"test:{wish.test_order_id}", cause=Cause(tenant=stored.tenant))
         await store.audit(tx, connection_id, stored.version, Note("test_order_requested"), actor)
     return row | {"requested_by": actor}
 
@@ -101,7 +102,8 @@ async def request_backfill(registry: Registry, connection_id: UUID, body: Backfi
             *row.values(),
             actor,
         )
-        tx.emit(BackfillRequested(**row), key=f"backfill:{row['backfill_id']}", cause=Cause(tenant=stored.tenant))
+        wish = BackfillRequested(**row, requested_by=actor)
+        tx.emit(wish, key=f"backfill:{wish.backfill_id}", cause=Cause(tenant=stored.tenant))
         await store.audit(tx, connection_id, stored.version, Note("backfill_requested"), actor)
     return row | {"requested_by": actor}
 

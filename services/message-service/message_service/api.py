@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from hub_common.web import Operator, Problem, Role, operator
 from message_service import store
 from message_service.api_writing import writing_routes
+from message_service.erasing import erasing_routes
 from message_service.store_sending import bodies
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     """Routes below `/v1/threads`, `/v1/orders`, `/v1/templates` and `/v1/readings`."""
     router = APIRouter(prefix="/v1", tags=["messages"])
     _reading(router, runtime)
+    erasing_routes(router, runtime)
     writing_routes(router, runtime)
     return [router]
 

@@ -12,6 +12,7 @@ from message_service.config import MessageServiceSettings
 from message_service.effects import build_effects
 from message_service.handlers import ROUTES
 from message_service.reading import ThreadReader, Upkeep, needed_leases
+from message_service.replay import REPLAY
 from message_service.tables import METADATA
 
 
@@ -37,4 +38,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     needs_leases=needed_leases,
+    replay=REPLAY,
 )

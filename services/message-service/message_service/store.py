@@ -19,10 +19,7 @@ from message_service.domain import Said, Waiting, body_hash
 
 UPSERT_ORDERS = """
 INSERT INTO orders AS o (order_id, connection_id, tenant, marketplace_reference, order_number, locale, is_test, version)
-SELECT DISTINCT ON (t.order_id) t.*
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bigint[])
-     AS t(order_id, connection_id, tenant, marketplace_reference, order_number, locale, is_test, version)
-ORDER BY t.order_id, t.version DESC
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bigint[])
 ON CONFLICT (order_id) DO UPDATE SET order_number = excluded.order_number,
     locale = coalesce(excluded.locale, o.locale), version = excluded.version
 WHERE o.version < excluded.version
@@ -36,13 +33,16 @@ FROM orders o WHERE o.order_id = ANY($1) AND t.connection_id = o.connection_id
 
 UPSERT_THREADS = """
 INSERT INTO threads AS t (connection_id, thread_reference, tenant, order_reference, order_id, topic, locale, updated_at)
-SELECT $1, n.thread_reference, $2, n.order_reference, o.order_id, n.topic, coalesce(n.locale, o.locale), n.updated_at
+SELECT $1, n.thread_reference, $2, n.order_reference, o.order_id,
+       CASE WHEN EXISTS (SELECT 1 FROM erasures e WHERE e.order_id = o.order_id) THEN '' ELSE n.topic END,
+       coalesce(n.locale, o.locale), n.updated_at
 FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
      AS n(thread_reference, order_reference, topic, locale, updated_at)
 LEFT JOIN orders o ON o.connection_id = $1 AND o.marketplace_reference = n.order_reference
 ON CONFLICT (connection_id, thread_reference) DO UPDATE SET
     order_reference = coalesce(excluded.order_reference, t.order_reference),
-    order_id = coalesce(excluded.order_id, t.order_id), topic = excluded.topic,
+    order_id = coalesce(excluded.order_id, t.order_id),
+    topic = CASE WHEN EXISTS (SELECT 1 FROM erasures e WHERE e.order_id = t.order_id) THEN '' ELSE excluded.topic END,
     locale = coalesce(excluded.locale, t.locale), updated_at = greatest(excluded.updated_at, t.updated_at)
 """
 
@@ -71,9 +71,13 @@ ON CONFLICT DO NOTHING
 RETURNING message_id
 """
 
+# An erased buyer's conversation is shown by its marketplace for ever; what was said since is a new matter.
 ADD_BODIES = """
 INSERT INTO message_bodies (message_id, body, kept_until)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) ON CONFLICT (message_id) DO NOTHING
+SELECT t.* FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(message_id, body, kept_until)
+WHERE NOT EXISTS (SELECT 1 FROM messages m JOIN erasures e ON e.order_id = m.order_id
+                  WHERE m.message_id = t.message_id AND m.sent_at <= e.erased_at)
+ON CONFLICT (message_id) DO NOTHING
 """
 
 SET_WAITING = """
@@ -101,7 +105,10 @@ class NewMessage:
 
 async def save_orders(conn: Conn, events: Sequence[Event[OrderReceived | OrderChanged]]) -> None:
     """Keep what is needed of orders, and link threads about them that were read before."""
-    orders = [(event.meta, event.data.order) for event in events]
+    newest = {event.data.order.order_id: event for event in sorted(events, key=lambda e: e.meta.aggregate_version)}
+    orders = [(event.meta, event.data.order) for event in newest.values()]
+    # A language that was told once stays, whether the events come in one batch or in several.
+    told = {e.data.order.order_id: e.data.order.locale for e in events if e.data.order.locale is not None}
     await conn.execute(
         UPSERT_ORDERS,
         [o.order_id for _, o in orders],
@@ -109,7 +116,7 @@ async def save_orders(conn: Conn, events: Sequence[Event[OrderReceived | OrderCh
         [m.tenant for m, _ in orders],
         [o.marketplace_reference for _, o in orders],
         [o.order_number for _, o in orders],
-        [o.locale for _, o in orders],
+        [o.locale or told.get(o.order_id) for _, o in orders],
         [o.is_test for _, o in orders],
         [m.aggregate_version for m, _ in orders],
     )
@@ -182,6 +189,17 @@ async def said_in(conn: Conn, connection_id: UUID, threads: Iterable[str]) -> di
     for row in rows:
         found[row["thread_reference"]].append(Said(Sender(row["sender"]), row["sent_at"]))
     return found
+
+
+async def waiting_since(conn: Conn, connection_id: UUID, threads: Iterable[str]) -> dict[str, datetime]:
+    """Since when a buyer waits in these threads, as it was noted last; threads in which nobody waits are left out."""
+    rows = await conn.fetch(
+        "SELECT thread_reference, waits_since FROM threads WHERE connection_id = $1 AND thread_reference = ANY($2)"
+        " AND waits_since IS NOT NULL",
+        connection_id,
+        list(threads),
+    )
+    return {row["thread_reference"]: row["waits_since"] for row in rows}
 
 
 async def set_waiting(conn: Conn, connection_id: UUID, waiting: Mapping[str, Waiting | None]) -> None:

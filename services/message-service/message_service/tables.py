@@ -1,4 +1,5 @@
-"""Tables of message-service. Words are in `message_bodies` alone, so that erasing them is one DELETE."""
+"""Tables of message-service. Words are in `message_bodies` alone, so that erasing them is one DELETE; subjects
+are in `threads.topic`."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, text
 
@@ -74,6 +75,14 @@ Table(
     Column("body", Text, nullable=False),
     Column("kept_until", Instant, nullable=False),
     Index("ix_message_bodies_kept_until", "kept_until"),
+)
+
+Table(
+    # Orders whose buyer was erased: what was said until then is never stored again.
+    "erasures",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("erased_at", Instant, nullable=False),
 )
 
 Table(

@@ -42,9 +42,11 @@ async def watch(tx: Tx, connection: Connection, threads: Iterable[str]) -> dict[
     cid = connection.connection_id
     within = timedelta(hours=max(1, connection.data.settings.messages.answer_within_hours))
     said = await store.said_in(tx.conn, cid, threads)
+    before = await store.waiting_since(tx.conn, cid, said)
     waiting = {thread: waiting_of(messages, within) for thread, messages in said.items()}
     await store.set_waiting(tx.conn, cid, waiting)
-    answered = [thread for thread, state in waiting.items() if state is None]
+    # Who asks again after our answer waits anew: another alarm, with another instant, when it comes to that.
+    answered = [thread for thread, now in waiting.items() if now is None or before.get(thread, now.since) != now.since]
     await resume(tx, [_parked(tx, cid, thread) for thread in answered], resolution="the buyer was answered")
     return waiting
 
@@ -69,6 +71,7 @@ def _tell(tx: Tx, connection: Connection, row: asyncpg.Record, new: NewMessage, 
         order_id=row["order_id"],
         is_test=bool(row["is_test"]),
         sender=message.sender,
+        attachments=message.attachments,
         locale=row["locale"] or connection.data.settings.messages.default_locale,
         awaits_answer=awaits,
         answer_by=waiting.answer_by if waiting is not None and awaits else None,

@@ -127,6 +127,22 @@ async def test_an_unanswered_question_is_parked_in_time_and_closes_by_itself(sta
     assert await stage.harness.parked() == []
 
 
+async def test_who_asks_again_after_an_answer_is_alarmed_for_anew(stage: Stage) -> None:
+    """Both are read at once: there was no moment at which nobody waited."""
+    order = await stage.order()
+    thread = stage.asks(order, WORDS)
+    await stage.read()
+    stage.clock.advance(18 * HOURS)
+    await stage.upkeep()
+    stage.asks(order, "Answered in the back office", thread=thread, sender="SHOP_USER")
+    stage.asks(order, "And the other parcel?", thread=thread)
+    assert [event.type for event in await stage.read()].count(WorkResumed.TYPE) == 1
+    assert await stage.harness.parked() == []
+    stage.clock.advance(18 * HOURS)
+    [again] = of(await stage.upkeep(), WorkParked.TYPE)
+    assert again.due_at > stage.clock.now()
+
+
 async def test_a_thread_read_before_its_order_is_linked_when_it_comes(stage: Stage) -> None:
     order = await stage.order(told=False)
     thread = stage.asks(order, WORDS)

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime
 from hub_common.web import Problem
 from hub_contracts.status import OrderStatus
 from ops_console import store
+from ops_console.api_privacy import privacy_router
 from ops_console.domain import summary, timeline
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     router = APIRouter(prefix="/v1", tags=["console"])
     _orders(router, runtime)
     _figures(router, runtime)
-    return [router]
+    return [router, privacy_router(runtime)]
 
 
 def _orders(router: APIRouter, runtime: Runtime) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from hub_contracts.base import EventData, Pii
 from hub_contracts.orders import OrderCustomerRecorded
+from hub_contracts.topics import ORDERS
 
 
 def order_id_of(data: EventData) -> UUID | None:
@@ -62,7 +63,8 @@ def timeline(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Each entry gets `number` and `caused_by` (the number of its cause, None when that is not part of this story).
     """
-    waiting = sorted(events, key=lambda e: (e["at"], e["topic"], e["version"]))
+    # Of what was told in one instant, the order itself is read first.
+    waiting = sorted(events, key=lambda e: (e["at"], e["topic"] != ORDERS, e["topic"], e["version"]))
     ids = {str(event["event_id"]) for event in waiting}
     placed: dict[str, int] = {}
     ordered: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ from ops_console.config import ConsoleSettings
 from ops_console.handlers import ROUTES
 from ops_console.pages import pages
 from ops_console.tables import METADATA
+from ops_console.upkeep import duties, no_effects
 
 COMPACTED = ", ".join(f"'{topic.name}'" for topic in TOPICS if topic.compacted)
 """Topics that forget all but the newest event of a key, so that the story once heard cannot be heard again."""
@@ -32,6 +33,8 @@ REPLAY = ReplayPlan(
     left_out={
         "parked": "the console parks nothing of its own",
         "customer_terms": "digests of buyers' data, which the topic keeps for a shorter time than stories are kept",
+        "order_tallies": "differences that are summed up now and then; their sums follow from `orders`",
+        "hourly_tallies": "figures of the last days for charts; they follow from `story_events`",
         "sessions": "who is signed in",
         "sign_in_failures": "wrong passwords of the last day",
         "audit_log": "what people did here; no event has it, it is backed up like any source",
@@ -46,6 +49,8 @@ SPEC = ServiceSpec(
     routes=ROUTES,
     metadata=METADATA,
     settings=ConsoleSettings,
+    effects=no_effects,
+    duties=duties,
     routers=routers,
     self_authenticated=pages,
     replay=REPLAY,

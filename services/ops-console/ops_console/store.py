@@ -18,6 +18,9 @@ from hub_contracts.orders import FulfilledBy, OrderChanged, OrderReceived, Order
 from hub_contracts.work import EffectInDoubt, EffectSettled, WorkParked, WorkResumed
 from ops_console.domain import masked, order_id_of
 
+WORD_LENGTH, SEARCH_LENGTH = 200, 250_000
+"""PostgreSQL's words end at 2 KiB and their sum at 1 MiB; a letter has four bytes at most."""
+
 STORY = """
 INSERT INTO story_events
     (event_id, order_id, topic, key, type, tenant, source, at, version, origin, causation_id, traceparent, data)
@@ -130,12 +133,15 @@ async def save_orders(conn: Conn, events: Sequence[Event[OrderReceived | OrderCh
         [o.created_at for o in orders],
         [o.accept_by for o in orders],
         [o.ship_by for o in orders],
-        [
-            " ".join([o.order_number, o.marketplace_reference, *(line.offer_sku for line in o.lines)]).lower()
-            for o in orders
-        ],
+        [search_text([o.order_number, o.marketplace_reference, *(line.offer_sku for line in o.lines)]) for o in orders],
         [e.meta.aggregate_version for e in events],
     )
+
+
+def search_text(names: Sequence[str]) -> str:
+    """What an order is found by. Cut to what an index of words takes: an absurd SKU must not stop the order."""
+    words = dict.fromkeys(word[:WORD_LENGTH] for name in names for word in name.lower().split())
+    return " ".join(words)[:SEARCH_LENGTH]
 
 
 async def save_statuses(conn: Conn, events: Sequence[Event[OrderStatusChanged]]) -> None:
@@ -238,7 +244,8 @@ async def story_of(conn: Conn, order_id: UUID, as_of: datetime | None) -> list[d
 async def today(conn: Conn, now: datetime) -> dict[str, Any]:
     """Figures for one look at everything."""
     orders = await conn.fetch(
-        "SELECT connector, status, count(*) AS count FROM orders WHERE NOT is_test GROUP BY 1, 2 ORDER BY 1, 2"
+        "SELECT connector, status, sum(orders)::bigint AS count FROM order_tallies WHERE NOT is_test GROUP BY 1, 2"
+        " HAVING sum(orders) > 0 ORDER BY 1, 2"
     )
     parked = await conn.fetch(
         "SELECT owner, cause, count(*) AS count, min(due_at) AS due_at FROM parked_items WHERE waiting GROUP BY 1, 2"

@@ -21,6 +21,14 @@ from hub_common.tables import NOW, Instant, new_metadata, runtime_tables
 METADATA = new_metadata()
 runtime_tables(METADATA)
 
+WORDS = "array_to_tsvector(array_remove(string_to_array(search, ' '), ''))"
+"""What an order is found by, as an index of words knows it; queries must say it letter by letter."""
+UNFINISHED = (
+    "live AND ours AND NOT is_test"
+    " AND status NOT IN ('SHIPPED', 'DELIVERED', 'REFUNDING', 'REFUNDED', 'REFUSED', 'CANCELLED')"
+)
+"""Orders that somebody still has to do something about; the same letters as in the queries."""
+
 Table(
     "story_events",
     METADATA,
@@ -42,6 +50,7 @@ Table(
     Index("ix_story_events_seq", "seq", unique=True),
     Index("ix_story_events_order_id", "order_id", "at"),
     Index("ix_story_events_topic", "topic", "at"),
+    Index("ix_story_events_key", "topic", "key", "seq"),
     Index("ix_story_events_received_at", "received_at", postgresql_using="brin"),
 )
 
@@ -71,6 +80,49 @@ Table(
     Column("status_version", BigInteger, nullable=False),
     Index("ix_orders_status", "status", "created_at"),
     Index("ix_orders_created_at", "created_at"),
+    Index("ix_orders_connection_id", "connection_id", "created_at"),
+    Index("ix_orders_tenant", "tenant", "created_at"),
+    Index("ix_orders_words", text(WORDS), postgresql_using="gin"),
+    Index("ix_orders_test", "created_at", postgresql_where=text("is_test")),
+    Index("ix_orders_unfinished", "created_at", postgresql_where=text(UNFINISHED)),
+    Index(
+        "ix_orders_accept_by",
+        "accept_by",
+        postgresql_include=["tenant"],
+        postgresql_where=text("status = 'PENDING' AND live AND ours AND NOT is_test"),
+    ),
+    Index(
+        "ix_orders_ship_by",
+        "ship_by",
+        postgresql_include=["tenant"],
+        postgresql_where=text("status = 'PREPARATION' AND live AND ours AND NOT is_test"),
+    ),
+)
+
+Table(
+    "order_tallies",
+    METADATA,
+    Column("tally_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("connection_id", Uuid, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("is_test", Boolean, nullable=False),
+    Column("orders", BigInteger, nullable=False),
+    comment="Differences whose sum is the number of orders in a status: counting never reads the orders",
+)
+
+Table(
+    "hourly_tallies",
+    METADATA,
+    Column("tally_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("hour", Instant, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("connection_id", Uuid),
+    Column("what", Text, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Index("ix_hourly_tallies_hour", "hour"),
+    comment="Differences whose sum is how often something happened in an hour; kept for two weeks",
 )
 
 Table(

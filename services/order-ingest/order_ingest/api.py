@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from hub_common.connections import load_connections
 from hub_common.web import Operator, Problem, Role, operator
 from order_ingest import progress
+from order_ingest.api_privacy import privacy_routers
 from order_ingest.notices import notice_routers
 from order_ingest.pollers import pollers_of
 
@@ -42,7 +43,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     _orders(router, runtime)
     _pollers(router, runtime)
     _backfills(router, runtime)
-    return [router, notice_routers(runtime)]
+    return [router, notice_routers(runtime), privacy_routers(runtime)]
 
 
 def _orders(router: APIRouter, runtime: Runtime) -> None:

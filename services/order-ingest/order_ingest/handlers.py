@@ -30,8 +30,8 @@ Wish = tuple[TestOrderRequested, Cause]
 
 
 async def on_test_order_requested(tx: Tx, events: Sequence[Event[TestOrderRequested]]) -> None:
-    """Make test orders; a wish whose connection has not been heard of yet waits for it."""
-    await _make(tx, [(event.data, Cause.of(event.meta)) for event in events])
+    """Make test orders; a wish whose connection has not been heard of yet waits for it. Replayed ones were made."""
+    await _make(tx, [(event.data, Cause.of(event.meta)) for event in events if event.live])
 
 
 async def on_connection_changed(tx: Tx, events: Sequence[Event[ConnectionChanged]]) -> None:
@@ -108,7 +108,10 @@ async def _receive(tx: Tx, made: Sequence[tuple[TestOrderRequested, TestOrder, C
     for key, (order, cause, connection) in new.items():
         snapshot_id = snapshots[key, raws[key].sha256]
         trace = cause.traceparent or new_trace(lambda size: tx.ids.new().bytes[-size:]).traceparent
-        why = Cause(connection.tenant, cause.origin, trace, cause.causation_id)
+        follows = trace
+        if tx.spans is not None and cause.traceparent is None:
+            follows = tx.spans.read(trace, new=True)
+        why = Cause(connection.tenant, cause.origin, follows, cause.causation_id)
         tx.emit(OrderReceived(order=order.snapshot, snapshot_id=snapshot_id), key=key, cause=why)
         tx.emit(order.customer, key=key, cause=why)
         rows.append(

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from connector_kit.capabilities import MappedOrder, MappingError, RawOrder
 from connector_kit.discovery import connector
 from hub_common.connections import Connection
+from hub_common.metrics import Metrics
 from hub_common.parked import Park, park, resume
 from hub_common.trace import new_trace
 from hub_common.tx import Cause, Tx
 from hub_contracts.envelope import Origin
 from hub_contracts.ids import order_id_for
 from hub_contracts.orders import OrderSnapshot
-from order_ingest import store
+from order_ingest import erasure_store, store
 from order_ingest.domain import Finding, Rules, Seen, Verdict, accept_by, judge
 from order_ingest.numbers import candidate, full_number
 from order_ingest.store import Head, OrderRow, Raw
@@ -68,6 +69,11 @@ class Taken:
         self.newest_update = max(self.newest_update or updated_at, updated_at)
 
 
+def count_received(metrics: Metrics, connection_id: UUID, taken: Taken) -> None:
+    """Count new orders once they are committed; a marketplace that falls silent is seen by this. Not for backfills."""
+    metrics.orders_received.labels(str(connection_id)).inc(taken.received)
+
+
 @dataclass(slots=True)
 class _Page:
     """One page on its way into the database: what is known, what is going to be written."""
@@ -78,6 +84,8 @@ class _Page:
     snapshots: dict[tuple[UUID, bytes], UUID] = field(default_factory=dict)
     rows: list[OrderRow] = field(default_factory=list)
     parks: list[Park] = field(default_factory=list)
+    erased: set[UUID] = field(default_factory=set)
+    """Orders that go on without their buyer: what the marketplace still shows of him is neither kept nor told."""
     good: dict[UUID, bool] = field(default_factory=dict)
     """Orders whose snapshot was understood and stored; True when the status fits as well."""
 
@@ -95,7 +103,7 @@ class _Page:
                 fault = MappingError("(order)", f"the connector failed on it: {type(error).__name__}")
                 self.parks.append(_unreadable(self.batch, raw, fault, self._snapshot_id(raw)))
             else:
-                found.append((raw, mapped))
+                found.append((raw, replace(mapped, customer=None) if raw.order_id in self.erased else mapped))
         return found
 
     def judge(self, raw: Raw, mapped: MappedOrder, number: str, taken: Taken) -> None:
@@ -111,7 +119,11 @@ class _Page:
         if verdict.snapshot is None:
             return
         trace = (head.traceparent if head else None) or new_trace(self._random).traceparent
-        why = Cause(self.batch.connection.tenant, verdict.origin, trace)
+        follows = trace
+        if self.tx.spans is not None and verdict.events:
+            told = head is not None and head.stored is not None and head.stored.received
+            follows = self.tx.spans.read(trace, new=not told)
+        why = Cause(self.batch.connection.tenant, verdict.origin, follows)
         for event in verdict.events:
             self.tx.emit(event, key=raw.order_id, cause=why)
         if verdict.regressed is not None:
@@ -156,7 +168,9 @@ async def take(tx: Tx, batch: Batch) -> Taken:
     fresh = [raw for raw in raws if not _settled(page.known.get(raw.order_id), raw)]
     if not fresh:
         return taken
-    kept = [(raw, batch.connection.connection_id, tx.ids.new()) for raw in fresh]
+    page.erased = await erasure_store.erased_of(tx.conn, list(latest))
+    bodies = [replace(raw, body=erasure_store.ERASED) if raw.order_id in page.erased else raw for raw in fresh]
+    kept = [(raw, batch.connection.connection_id, tx.ids.new()) for raw in bodies]
     page.snapshots = await store.save_raw(tx.conn, kept, batch.fetched_at)
     understood = page.understand([raw for raw in fresh if latest[raw.order_id] is raw])
     numbers = await _numbers(tx, batch.connection, [mapped for _, mapped in understood], page.known)

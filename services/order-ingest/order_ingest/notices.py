@@ -24,7 +24,7 @@ from hub_common.crypto import SealError
 from hub_common.errors import is_storage_down
 from hub_common.web import Operator, Problem, Role, authenticates, operator
 from hub_contracts.connections import ConnectionState
-from order_ingest import notice_store, progress
+from order_ingest import erasure_store, notice_store, progress
 from order_ingest.abilities import can
 from order_ingest.config import IngestSettings
 from order_ingest.notice_rate import NoticeRates
@@ -141,6 +141,7 @@ async def take(runtime: Runtime, told: Proven) -> None:
     references = sorted({each for each in told.notice.order_references if _is_reference(each)})
     async with runtime.transactions.begin() as tx:
         await notice_store.taken(tx.conn, told.notice_id, len(references))
+        await erasure_store.redact_notice(tx.conn, told.notice_id, cid, references)
         await wish(tx, [(cid, reference, None, tenant) for reference in references])
         if not references:
             await progress.poll_soon(tx.conn, cid, tenant, tx.now, ASKED_BY)

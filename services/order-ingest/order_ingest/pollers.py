@@ -7,6 +7,7 @@ have places and connector objects of their own, so a poll never waits behind the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -160,11 +161,10 @@ class Pollers:
         for waiting in self._behind.values():
             if connection_id in waiting:
                 waiting.remove(connection_id)
-        gauge = self.runtime.metrics.poller_age_seconds
-        try:
-            gauge.remove(str(connection_id))
-        except KeyError:
-            return
+        metrics = self.runtime.metrics
+        for metric in (metrics.poller_age_seconds, metrics.poller_interval_seconds, metrics.orders_received):
+            with contextlib.suppress(KeyError):
+                metric.remove(str(connection_id))
 
     async def _take_up(self, mine: dict[UUID, Connection]) -> None:
         new = mine.keys() - self._pollers.keys()
@@ -174,6 +174,8 @@ class Pollers:
             state = states.get(connection_id, PollState())
             each = mine[connection_id]
             self._pollers[connection_id] = Poller(each.data.credential_ref, each.version, state)
+            # From nought on: a counter that begins with its first order would not show it as an increase.
+            self.runtime.metrics.orders_received.labels(str(connection_id))
             at_once = connection_id in self._inactive or state.last_attempt_at is None
             self._schedule.put(connection_id, now if at_once else now + self._rest(each, state))
             self._inactive.discard(connection_id)
@@ -307,6 +309,9 @@ class Pollers:
             since = poller.state.last_success_at or (connection.data.activated_at if connection else None)
             age = (now - since).total_seconds() if since else 0.0
             self.runtime.metrics.poller_age_seconds.labels(connection=str(connection_id)).set(age)
+            if connection is not None:
+                every = self.runtime.metrics.poller_interval_seconds
+                every.labels(connection=str(connection_id)).set(interval_of(connection))
 
 
 def interval_of(connection: Connection) -> float:

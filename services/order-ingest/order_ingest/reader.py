@@ -16,13 +16,14 @@ from hub_common.connectors import ConnectorBook
 from hub_common.errors import is_storage_down
 from hub_common.parked import Park, park, resume
 from hub_common.runtime import Runtime
+from hub_common.tracing import Attribute, SpanKind, stepping
 from hub_common.tx import Cause, Tx
 from order_ingest import export_store, progress
 from order_ingest.abilities import can
 from order_ingest.answers import LAST_ANSWER, Failure, LastAnswer, Trouble, WatchedCaller, failure_of
 from order_ingest.config import IngestSettings
 from order_ingest.export_store import ExportPart
-from order_ingest.intake import Batch, Taken, take
+from order_ingest.intake import Batch, Taken, count_received, take
 from order_ingest.listing import Gate, Page, read_listing
 from order_ingest.store import lock_connection
 from order_ingest.windows import chunk_of, next_cursor, poll_window
@@ -193,6 +194,25 @@ class Reader:
         as_of: datetime | None = None,
     ) -> Failure | None:
         """Take pages wherever they come from; `as_of` when they are older than their arrival."""
+        about: dict[str, Attribute] = {
+            "hub.connection_id": str(batch.connection.connection_id),
+            "hub.connector": batch.connection.data.connector,
+            "hub.lane": lane.name.lower(),
+            "hub.backfill": batch.backfill,
+        }
+        with stepping(self._transactions.tracing, "read orders", SpanKind.INTERNAL, about):
+            return await self._take_pages(batch, source, lane, gate, land, counting, as_of)
+
+    async def _take_pages(
+        self,
+        batch: Batch,
+        source: Callable[[Any], Pages],
+        lane: Lane,
+        gate: Gate,
+        land: Landing,
+        counting: Counting | None,
+        as_of: datetime | None,
+    ) -> Failure | None:
         total, last = Taken(), LastAnswer()
         token = LAST_ANSWER.set(last)
         try:
@@ -211,6 +231,8 @@ class Reader:
                             await counting(tx, taken)
                     if page.last:
                         await land(tx, total)
+                if not batch.backfill:
+                    count_received(self._runtime.metrics, connection.connection_id, taken)
 
             await read_listing(source(speaker), take_page, gate, self._clock)
         except GivenUp:

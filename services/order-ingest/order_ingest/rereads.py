@@ -21,7 +21,7 @@ from hub_common.runtime import Runtime
 from hub_common.tx import Tx
 from hub_contracts.envelope import Event
 from hub_contracts.reconciliations import DifferenceFound, Repair
-from order_ingest.intake import Batch, take
+from order_ingest.intake import Batch, Taken, count_received, take
 from order_ingest.pollers import LEASE, pollers_of
 from order_ingest.store import lock_connection
 
@@ -113,12 +113,14 @@ class Rereads:
             if is_storage_down(error) and not isinstance(error, CallError):
                 raise
             return await self._not_read(cid, row, error)
+        taken = Taken()
         async with self._runtime.transactions.begin() as tx:
             if raw is not None:
                 locked = await lock_connection(tx.conn, connection)
-                await take(tx, Batch(locked, speaker.map_order, (raw,), fetched_at))
+                taken = await take(tx, Batch(locked, speaker.map_order, (raw,), fetched_at))
             state = "done" if raw is not None else "unknown_there"
             await tx.conn.execute(DONE, cid, reference, row["wishes"], state, tx.now)
+        count_received(self._runtime.metrics, cid, taken)
         return True
 
     async def _not_read(self, connection_id: UUID, row: asyncpg.Record, error: Exception) -> bool:

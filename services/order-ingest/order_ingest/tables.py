@@ -62,9 +62,40 @@ Table(
     Column("traceparent", Text),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("first_seen_at", Instant, nullable=False, server_default=NOW),
+    # Also in `erasures`; here so that retention finds what is left without passing all that is done.
+    Column("erased_at", Instant),
     UniqueConstraint("connection_id", "reference"),
     Index("ix_orders_order_number", "order_number"),
+    Index("ix_orders_not_erased", "connection_id", "created_at", postgresql_where=text("erased_at is null")),
     postgresql_with={"fillfactor": "85"},
+)
+
+Table(
+    # Orders whose buyer was erased: nothing of him is stored or told again.
+    "erasures",
+    METADATA,
+    Column("order_id", Uuid, primary_key=True),
+    Column("connection_id", Uuid, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("requested_by", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("erased_at", Instant, nullable=False),
+)
+
+Table(
+    # A tenant's buyers that a person wants erased; a duty works on it in batches.
+    "erasure_wishes",
+    METADATA,
+    Column("wish_id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("placed_before", Instant, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("erased", Integer, nullable=False, server_default=_ZERO),
+    Column("done_at", Instant),
+    Index("ix_erasure_wishes_open", "requested_at", postgresql_where=text("done_at is null")),
 )
 
 Table(

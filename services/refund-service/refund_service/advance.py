@@ -18,7 +18,7 @@ from hub_common.parked import Park, open_parked, park, resume
 from hub_common.tx import Tx
 from hub_contracts.ids import effect_id_for
 from hub_contracts.orders import FulfilledBy
-from hub_contracts.refunds import CancellationConfirmed
+from hub_contracts.refunds import CancellationConfirmed, CancelledMoney
 from hub_contracts.shop_activity import LineQuantity
 from refund_service import store, store_work
 from refund_service.desk import TEST, Desk, open_desk, order_key, request_lines
@@ -223,7 +223,8 @@ def _send(desk: Desk, order: Order, wish: StoredCancellation, plan: CancelPlan) 
 
 
 def _confirm_test(desk: Desk, order: Order, wish: StoredCancellation, plan: CancelPlan, key: str) -> None:
-    desk.entries += cancel_entries(desk.tx, order, {ask.line_id: ask.sums for ask in plan.asks})
+    lines = {ask.line_id: ask.sums for ask in plan.asks}
+    desk.entries += cancel_entries(desk.tx, order, lines)
     desk.sent[wish.cancellation_id] = effect_id_for(key)
     desk.tx.emit(
         CancellationConfirmed(
@@ -234,9 +235,19 @@ def _confirm_test(desk: Desk, order: Order, wish: StoredCancellation, plan: Canc
             effect_id=effect_id_for(key),
             lines=tuple(LineQuantity(line_id=ask.line_id, quantity=ask.sums.quantity) for ask in plan.asks),
             confirmed_by=TEST,
+            money=cancelled_money(lines),
         ),
         key=order.order_id,
         cause=wish.cause,
+    )
+
+
+def cancelled_money(lines: Mapping[str, Sums]) -> tuple[CancelledMoney, ...]:
+    """What was cancelled, in the words of the event."""
+    return tuple(
+        CancelledMoney(line_id=line_id, quantity=sums.quantity, amount=sums.amount, shipping_amount=sums.shipping)
+        for line_id, sums in lines.items()
+        if sums
     )
 
 

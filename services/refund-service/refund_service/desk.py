@@ -188,6 +188,7 @@ class Desk:
                 lines=event_lines(lines),
                 refund_shipping=refund.refund_shipping,
                 requested_by=requested_by,
+                requested_at=at,
             ),
             key=order.order_id,
             cause=cause,

@@ -14,7 +14,7 @@ from hub_common.tx import Tx
 from hub_contracts.refunds import CancellationConfirmed, CancellationRejected, RefundRejected
 from hub_contracts.shop_activity import LineQuantity
 from refund_service import store, store_work
-from refund_service.advance import advance, cancel_entries
+from refund_service.advance import advance, cancel_entries, cancelled_money
 from refund_service.desk import balance_ledger, confirmed, entries_of, open_desk
 from refund_service.effects_market import ANSWER
 from refund_service.money import Sums
@@ -137,26 +137,26 @@ async def cancel_settled(tx: Tx, ended: Sequence[Settled]) -> None:
     rows: list[tuple[UUID, str, UUID | None, str]] = []
     for each in ended:
         request, effect, order_id = cancellation_of(each.effect), each.effect, _order_id(each)
-        done = each.state is EffectState.DONE
         rows.append((request.cancellation_id, _state(each), effect.effect_id, each.reason))
-        if done:
+        lines: dict[str, Sums] = {}
+        if each.state is EffectState.DONE:
             book = desk.books.of(order_id)
             lines = {line.line_id: sums_of(line) for line in request.lines}
             lines = lines or {line_id: balance.open for line_id, balance in book.items()}
             entries += cancel_entries(tx, desk.orders[order_id], lines)
         else:
             rejected.append(_park_cancellation(request.cancellation_id, each))
-        _tell_cancellation(tx, request, each, done=done)
+        _tell_cancellation(tx, request, each, lines)
     await store.append(tx.conn, entries, tx.now)
     await store_work.end_cancellations(tx.conn, rows)
     await park(tx, rejected)
     await advance(tx, order_ids)
 
 
-def _tell_cancellation(tx: Tx, request: CancelOrder, each: Settled, *, done: bool) -> None:
+def _tell_cancellation(tx: Tx, request: CancelOrder, each: Settled, lines: dict[str, Sums]) -> None:
     effect, cancellation_id = each.effect, request.cancellation_id
     event: CancellationConfirmed | CancellationRejected
-    if done:
+    if each.state is EffectState.DONE:
         event = CancellationConfirmed(
             cancellation_id=cancellation_id,
             order_id=_order_id(each),
@@ -164,6 +164,7 @@ def _tell_cancellation(tx: Tx, request: CancelOrder, each: Settled, *, done: boo
             effect_id=effect.effect_id,
             lines=tuple(LineQuantity(line_id=line.line_id, quantity=line.quantity) for line in request.lines),
             confirmed_by=each.confirmed_by,
+            money=cancelled_money(lines),
         )
     else:
         event = CancellationRejected(

@@ -13,7 +13,7 @@ from refund_service.effects import EFFECTS
 from refund_service.handlers import ROUTES
 from refund_service.market_reading import ReturnReader
 from refund_service.reasons import ReasonLists, Waiting
-from refund_service.replay import REPLAY_ROUTES
+from refund_service.replay import REPLAY
 from refund_service.tables import METADATA
 
 
@@ -37,5 +37,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     needs_leases=lambda runtime: reasons.needed_leases(runtime) | market_reading.needed_leases(runtime),
-    replay_routes=REPLAY_ROUTES,
+    replay=REPLAY,
 )

@@ -39,7 +39,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[],
                      $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::bigint[], $14::timestamptz[], $15::text[])
 ON CONFLICT (order_id) DO UPDATE SET status = excluded.status, observed = excluded.observed,
     version = excluded.version, updated_at = excluded.updated_at, order_number = excluded.order_number,
-    fulfilled_by = excluded.fulfilled_by
+    fulfilled_by = excluded.fulfilled_by, traceparent = excluded.traceparent
 WHERE orders.version < excluded.version
 RETURNING order_id
 """
@@ -171,8 +171,19 @@ async def _save_lines(conn: Conn, orders: Sequence[OrderSnapshot]) -> None:
 
 
 async def set_statuses(conn: Conn, events: Sequence[Event[OrderStatusChanged]]) -> None:
-    """Keep the newest status of each order and of its lines; without line statuses the order's holds for all."""
-    newest = {event.data.order_id: event for event in sorted(events, key=lambda e: e.meta.aggregate_version)}
+    """Keep the newest status of each order and of its lines; without line statuses the order's holds for all.
+
+    One event per order at a time: each status in between ends what was said about refunds.
+    """
+    waiting = sorted(events, key=lambda event: event.meta.aggregate_version)
+    while waiting:
+        now: dict[UUID, Event[OrderStatusChanged]] = {}
+        later = [event for event in waiting if now.setdefault(event.data.order_id, event) is not event]
+        await _set_statuses(conn, now)
+        waiting = later
+
+
+async def _set_statuses(conn: Conn, newest: Mapping[UUID, Event[OrderStatusChanged]]) -> None:
     values = list(newest.values())
     rows = await conn.fetch(
         SET_STATUS,

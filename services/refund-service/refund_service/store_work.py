@@ -69,9 +69,10 @@ ON CONFLICT DO NOTHING
 
 SETTLE_REFUNDS = """
 UPDATE refunds r SET state = t.state, refund_references = t.refs, confirmed_by = t.by, reason = t.reason,
-    settled_at = $6
-FROM (SELECT id, state, by, reason, ARRAY(SELECT jsonb_array_elements_text(refs)) AS refs
-      FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[]) AS u(id, state, refs, by, reason)) t
+    settled_at = t.at
+FROM (SELECT id, state, by, reason, at, ARRAY(SELECT jsonb_array_elements_text(refs)) AS refs
+      FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::timestamptz[])
+           AS u(id, state, refs, by, reason, at)) t
 WHERE r.refund_id = t.id AND r.state NOT IN ('confirmed', 'rejected')
 RETURNING r.*
 """
@@ -260,8 +261,8 @@ Ended = tuple[UUID, str, Sequence[str], str, str]
 """How a refund ended: (id, state, references, confirmed by, reason)."""
 
 
-async def settle_refunds(conn: Conn, rows: Sequence[Ended], now: datetime) -> list[StoredRefund]:
-    """Write down how refunds ended; returns those that had not ended."""
+async def settle_refunds(conn: Conn, rows: Sequence[Ended], at: datetime | Sequence[datetime]) -> list[StoredRefund]:
+    """Write down how refunds ended, all at one instant or each at its own; returns those that had not ended."""
     ended = await conn.fetch(
         SETTLE_REFUNDS,
         [row[0] for row in rows],
@@ -269,7 +270,7 @@ async def settle_refunds(conn: Conn, rows: Sequence[Ended], now: datetime) -> li
         [_json(list(row[2])) for row in rows],
         [row[3] for row in rows],
         [row[4][:2000] for row in rows],
-        now,
+        [at] * len(rows) if isinstance(at, datetime) else list(at),
     )
     return [_refund(row) for row in ended]
 

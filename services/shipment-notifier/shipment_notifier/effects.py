@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
 from hub_common.tx import Tx
 from hub_contracts.shipments import ShipmentNotified, ShipmentRejected
 from shipment_notifier import store
-from shipment_notifier.desks import covered_by, open_desks, told_lines
+from shipment_notifier.desks import Desk, covered_by, open_desks, told_lines
 from shipment_notifier.effects_invoice import invoice_effect
-from shipment_notifier.invoicing import want
+from shipment_notifier.invoicing import alarms, want
 from shipment_notifier.telling import advance
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ async def settled(tx: Tx, ended: Sequence[Settled]) -> None:
     """Tell how it ended, then look at the orders again: corrections may have waited for this."""
     await store.lock_telling(tx.conn, {each.effect.connection_id for each in ended})
     order_ids = [_order_id(each) for each in ended]
-    complete = {desk.order_id for desk in await open_desks(tx.conn, order_ids) if desk.complete}
+    desks = {desk.order_id: desk for desk in await open_desks(tx.conn, order_ids)}
+    wanting = await alarms(tx, {each.effect.connection_id for each in ended})
     for each in ended:
-        _tell(tx, each, complete=_order_id(each) in complete)
+        desk = desks[_order_id(each)]
+        after = wanting.get(each.effect.connection_id) if desk.row["live"] else None
+        _tell(tx, each, desk, tx.now + after if after else None)
     await advance(tx, order_ids)
-    await want(tx, order_ids, {each.effect.connection_id for each in ended})
+    await want(tx, order_ids, wanting)
 
 
 def _order_id(each: Settled) -> UUID:
@@ -53,9 +57,10 @@ def _order_id(each: Settled) -> UUID:
     return each.effect.order_id
 
 
-def _tell(tx: Tx, each: Settled, *, complete: bool) -> None:
+def _tell(tx: Tx, each: Settled, desk: Desk, invoice_due_at: datetime | None) -> None:
     effect = each.effect
     parcel_ids = covered_by(effect.context)
+    told = {stored.parcel.parcel_id: stored.parcel.told for stored in desk.parcels}
     for parcel_id in parcel_ids:
         event: ShipmentNotified | ShipmentRejected
         if each.state is EffectState.REJECTED:
@@ -67,14 +72,21 @@ def _tell(tx: Tx, each: Settled, *, complete: bool) -> None:
                 reason=each.reason,
             )
         else:
+            content = told[parcel_id]
+            assert content is not None, "what was sent is written down with the parcel"
             event = ShipmentNotified(
                 order_id=_order_id(each),
                 parcel_id=parcel_id,
                 connection_id=effect.connection_id,
                 effect_id=effect.effect_id,
                 lines=told_lines(effect.context, parcel_id),
-                order_complete=complete and parcel_id == parcel_ids[-1],
+                order_complete=desk.complete and parcel_id == parcel_ids[-1],
                 confirmed_by=each.confirmed_by,
+                carrier_code=content.carrier_code,
+                carrier_name=content.carrier_name,
+                tracking_number=content.tracking_number,
+                tracking_url=content.tracking_url,
+                invoice_due_at=invoice_due_at,
             )
         tx.emit(event, key=event.order_id, cause=effect.cause)
 

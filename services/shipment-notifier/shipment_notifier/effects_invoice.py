@@ -92,6 +92,7 @@ def _tell(tx: Tx, each: Settled) -> None:
             connection_id=effect.connection_id,
             effect_id=effect.effect_id,
             reason=each.reason[:500],
+            route_id=UUID(effect.context["route_id"]),
         )
     else:
         reference = each.answer.get("document_id") or each.answer.get("document_reference")
@@ -100,6 +101,7 @@ def _tell(tx: Tx, each: Settled) -> None:
             connection_id=effect.connection_id,
             effect_id=effect.effect_id,
             document_reference=str(reference) if reference else None,
+            route_id=UUID(effect.context["route_id"]),
         )
     tx.emit(event, key=effect.order_id, cause=effect.cause)
 

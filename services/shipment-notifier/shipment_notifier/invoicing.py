@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -59,16 +59,20 @@ def _manifest(connection: Connection) -> Manifest | None:
         return None
 
 
-async def want(tx: Tx, order_ids: Iterable[UUID], connection_ids: Iterable[UUID]) -> None:
-    """Want invoices of these orders where their connection uploads them. Harmless when repeated."""
+async def alarms(tx: Tx, connection_ids: Iterable[UUID]) -> dict[UUID, timedelta]:
+    """Those of these connections that upload invoices, with the time after which a missing one is an alarm."""
     known = await load_connections(tx.conn, set(connection_ids))
-    alarms = [
-        (each.connection_id, timedelta(hours=max(1, each.data.settings.invoices.alarm_after_hours)))
+    return {
+        each.connection_id: timedelta(hours=max(1, each.data.settings.invoices.alarm_after_hours))
         for each in known.values()
         if uploads(each)
-    ]
-    if alarms:
-        await store_invoices.want(tx.conn, order_ids, alarms, tx.now)
+    }
+
+
+async def want(tx: Tx, order_ids: Iterable[UUID], wanting: Mapping[UUID, timedelta]) -> None:
+    """Want invoices of these orders where their connection uploads them (`alarms`). Harmless when repeated."""
+    if wanting:
+        await store_invoices.want(tx.conn, order_ids, list(wanting.items()), tx.now)
 
 
 def provides(connection: Connection) -> bool:

@@ -12,6 +12,7 @@ from shipment_notifier.api import routers
 from shipment_notifier.effects import build_effects
 from shipment_notifier.handlers import ROUTES
 from shipment_notifier.invoicing import InvoiceFetcher, needed_leases
+from shipment_notifier.replay import REPLAY
 from shipment_notifier.tables import METADATA
 
 
@@ -38,4 +39,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     needs_leases=needed_leases,
+    replay=REPLAY,
 )

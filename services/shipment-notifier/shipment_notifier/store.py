@@ -75,13 +75,15 @@ ON CONFLICT (order_id) DO UPDATE SET version = orders.version
 UPSERT_PARCELS = """
 INSERT INTO parcels AS p (parcel_id, order_id, connection_id, tenant, live, version, body, handed_over_at, traceparent,
                           causation_id)
-SELECT DISTINCT ON (t.parcel_id) t.*
+SELECT DISTINCT ON (t.parcel_id) t.parcel_id, t.order_id, t.connection_id, t.tenant, t.live, t.version, t.body,
+       min(t.handed_over_at) OVER (PARTITION BY t.parcel_id), t.traceparent, t.causation_id
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::bigint[], $7::jsonb[], $8::timestamptz[],
             $9::text[], $10::text[])
      AS t(parcel_id, order_id, connection_id, tenant, live, version, body, handed_over_at, traceparent, causation_id)
 ORDER BY t.parcel_id, t.version DESC
 ON CONFLICT (parcel_id) DO UPDATE SET version = excluded.version, body = excluded.body,
-    live = p.live OR excluded.live, traceparent = excluded.traceparent, causation_id = excluded.causation_id
+    live = p.live OR excluded.live, traceparent = excluded.traceparent, causation_id = excluded.causation_id,
+    handed_over_at = least(p.handed_over_at, excluded.handed_over_at)
 WHERE p.version < excluded.version
 """
 
@@ -197,12 +199,12 @@ async def save_statuses(conn: Conn, events: Sequence[Event[OrderStatusChanged]])
         [line.status.value for _, line in lines],
         [e.meta.aggregate_version for e, _ in lines],
     )
-    released = [e.data for e in events if e.data.to_status is OrderStatus.PREPARATION]
+    released = {e.data.order_id: e.data for e in reversed(events) if e.data.to_status is OrderStatus.PREPARATION}
     await conn.execute(
         "UPDATE orders o SET prepared_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(order_id, at)"
         " WHERE o.order_id = t.order_id AND o.prepared_at IS NULL",
-        [data.order_id for data in released],
-        [data.marketplace_updated_at for data in released],
+        list(released),
+        [data.marketplace_updated_at for data in released.values()],
     )
 
 

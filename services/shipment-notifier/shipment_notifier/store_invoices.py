@@ -43,8 +43,7 @@ ORDER BY i.alarm_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED
 
 SAVE_REFERENCES = """
 INSERT INTO shop_references (route_id, order_id, shop_order_reference)
-SELECT DISTINCT ON (t.route_id) t.* FROM unnest($1::uuid[], $2::uuid[], $3::text[])
-    AS t(route_id, order_id, shop_order_reference) ORDER BY t.route_id
+SELECT t.* FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS t(route_id, order_id, shop_order_reference)
 ON CONFLICT (route_id) DO UPDATE SET shop_order_reference = excluded.shop_order_reference
 """
 
@@ -143,10 +142,10 @@ async def by_hand(conn: Conn, order_id: UUID, reason: str, now: datetime) -> lis
 
 async def save_references(conn: Conn, events: Sequence[Event[ShopOrderCreated | ShopOrderAcknowledged]]) -> None:
     """Keep the shops' own order numbers."""
-    named = [event.data for event in events if event.data.shop_order_reference]
+    named = {event.data.route_id: event.data for event in events if event.data.shop_order_reference}
     await conn.execute(
         SAVE_REFERENCES,
-        [data.route_id for data in named],
-        [data.order_id for data in named],
-        [data.shop_order_reference for data in named],
+        list(named),
+        [data.order_id for data in named.values()],
+        [data.shop_order_reference for data in named.values()],
     )

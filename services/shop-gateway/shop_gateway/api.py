@@ -13,7 +13,9 @@ from hub_common.connections import load_connections
 from hub_common.web import Operator, Problem, Role, operator
 from hub_common.web.operations import plain
 from shop_gateway import post_store, store
+from shop_gateway.api_corrections import correction_router
 from shop_gateway.creating import resend
+from shop_gateway.erasing import privacy_router
 from shop_gateway.intake import interpret_again
 
 if TYPE_CHECKING:
@@ -34,7 +36,13 @@ class RetryPost(BaseModel):
 
 def routers(runtime: Runtime) -> list[APIRouter]:
     """Routes below `/v1/posts`, `/v1/shop-orders` and `/v1/orders`."""
-    return [_posts(runtime), _shop_orders(runtime), _customers(runtime)]
+    return [
+        _posts(runtime),
+        _shop_orders(runtime),
+        _customers(runtime),
+        correction_router(runtime),
+        privacy_router(runtime),
+    ]
 
 
 def _posts(runtime: Runtime) -> APIRouter:

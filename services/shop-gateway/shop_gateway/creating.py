@@ -32,6 +32,8 @@ MISMATCH = "environment_mismatch"
 NO_ORDERS = "shop_takes_no_orders"
 REJECTED = "shop_order_rejected"
 CANCEL_REJECTED = "shop_cancel_rejected"
+RESENT = "sent again"
+"""Resolution of a refusal that a person answered with another attempt."""
 WAIT_CAUSES = (CUSTOMER_MISSING, SHOP_UNKNOWN, MISMATCH, NO_ORDERS)
 
 NEXT_STEP = {
@@ -215,4 +217,4 @@ async def resend(tx: Tx, order: StoredOrder, shop: Connection, actor: str) -> No
     again = replace(order, resends=order.resends + 1)
     tx.plan(_creation(again, shop))
     await store.set_states(tx.conn, [(again, "planned", False)])
-    await resume(tx, _parked_ids(tx, order, (REJECTED,)), resolution="sent again", actor=actor)
+    await resume(tx, _parked_ids(tx, order, (REJECTED,)), resolution=RESENT, actor=actor)

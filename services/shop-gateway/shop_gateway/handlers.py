@@ -9,10 +9,11 @@ from hub_common.routing import Routes
 from hub_common.tx import Tx
 from hub_contracts.connections import ConnectionChanged
 from hub_contracts.envelope import Event
-from hub_contracts.orders import OrderCustomerRecorded
+from hub_contracts.orders import OrderCustomerErased, OrderCustomerRecorded
 from hub_contracts.routes import OrderRouted, Route, RouteCancelled
 from shop_gateway import store
 from shop_gateway.creating import advance, stop
+from shop_gateway.erasing import forget_buyers
 from shop_gateway.store import NewOrder
 
 
@@ -33,6 +34,11 @@ async def on_customer_recorded(tx: Tx, events: Sequence[Event[OrderCustomerRecor
     """Keep where orders go, then create those that waited for it."""
     await store.save_customers(tx.conn, events)
     await advance(tx, await store.open_routes(tx.conn, "order_id", [event.data.order_id for event in events]))
+
+
+async def on_customer_erased(tx: Tx, events: Sequence[Event[OrderCustomerErased]]) -> None:
+    """Forget the buyers for good, whether they were heard of yet or not."""
+    await forget_buyers(tx.conn, {event.data.order_id: event.data.erased_at for event in events})
 
 
 async def on_connection_changed(tx: Tx, events: Sequence[Event[ConnectionChanged]]) -> None:
@@ -79,5 +85,6 @@ ROUTES: Routes = {
     OrderRouted: on_order_routed,
     RouteCancelled: on_route_cancelled,
     OrderCustomerRecorded: on_customer_recorded,
+    OrderCustomerErased: on_customer_erased,
     ConnectionChanged: on_connection_changed,
 }

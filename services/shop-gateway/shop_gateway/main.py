@@ -9,6 +9,7 @@ from shop_gateway.config import GatewaySettings
 from shop_gateway.duties import Caretaker
 from shop_gateway.effects import build_effects
 from shop_gateway.handlers import ROUTES
+from shop_gateway.replay import REPLAY
 from shop_gateway.shop_api import shop_routers
 from shop_gateway.tables import METADATA
 
@@ -16,7 +17,7 @@ SPEC = ServiceSpec(
     name="shop-gateway",
     package="shop_gateway",
     own_topic=topics.SHOP_ACTIVITY,
-    listens=(topics.ROUTES, topics.ORDER_CUSTOMERS, topics.CONNECTIONS),
+    listens=(topics.ROUTES, topics.ORDERS, topics.ORDER_CUSTOMERS, topics.CONNECTIONS),
     routes=ROUTES,
     metadata=METADATA,
     settings=GatewaySettings,
@@ -25,4 +26,5 @@ SPEC = ServiceSpec(
     routers=routers,
     self_authenticated=shop_routers,
     openapi=True,
+    replay=REPLAY,
 )

@@ -70,7 +70,9 @@ class Context:
         if self.order.state == "rejected":
             parked_id = parked_id_for(self.tx.service, "shop_order", str(self.order.route_id), REJECTED)
             await resume(self.tx, [parked_id], resolution="the shop works on it")
-            await post_store.touch_order(self.tx.conn, self.order.route_id, reference=reference, taken=True)
+            await post_store.touch_order(
+                self.tx.conn, self.order.route_id, self.tx.now, reference=reference, taken=True
+            )
 
 
 async def take_acknowledgement(context: Context, post: Acknowledgement) -> Verdict:
@@ -83,7 +85,7 @@ async def take_acknowledgement(context: Context, post: Acknowledgement) -> Verdi
     await context.shop_has_it(post.shop_order_reference)
     at = post.acknowledged_at or context.post.received_at
     version = await post_store.touch_order(
-        tx.conn, order.route_id, reference=post.shop_order_reference, acknowledged_at=at
+        tx.conn, order.route_id, tx.now, reference=post.shop_order_reference, acknowledged_at=at
     )
     event = ShopOrderAcknowledged(
         order_id=order.order_id,
@@ -91,6 +93,7 @@ async def take_acknowledgement(context: Context, post: Acknowledgement) -> Verdi
         shop_connection_id=order.shop_connection_id,
         is_test=order.is_test,
         shop_order_reference=post.shop_order_reference,
+        acknowledged_at=at,
     )
     tx.emit(event, key=order.order_id, cause=context.cause)
     return done(order, version=version)
@@ -120,7 +123,7 @@ async def take_shipment(context: Context, post: ShipmentPost) -> Verdict:
     await post_store.save_parcel(tx.conn, parcel_id, order.route_id, post.shipment_reference, parcel, tx.now)
     everything = sum(free.values()) == sum(parcel.lines.values())
     version = await post_store.touch_order(
-        tx.conn, order.route_id, reference=post.shop_order_reference, closed=everything
+        tx.conn, order.route_id, tx.now, reference=post.shop_order_reference, closed=everything
     )
     tx.emit(_handed_over(order, parcel_id, post, parcel), key=order.order_id, cause=context.cause)
     return done(order, "" if known is None else "taken as a correction", version)
@@ -151,6 +154,7 @@ def _handed_over(order: StoredOrder, parcel_id: UUID, post: ShipmentPost, parcel
         environment=order.environment,
         is_test=order.is_test,
         shop_parcel_reference=post.shipment_reference,
+        shop_order_reference=order.shop_order_reference or post.shop_order_reference,
         lines=tuple(LineQuantity(line_id=line, quantity=units) for line, units in parcel.lines.items()),
         carrier_code=parcel.carrier_code,
         carrier_name=parcel.carrier_name,
@@ -188,6 +192,7 @@ async def take_return(context: Context, post: ReturnPost) -> Verdict:
         shop_connection_id=order.shop_connection_id,
         environment=order.environment,
         is_test=order.is_test,
+        route_id=order.route_id,
         shop_return_reference=post.return_reference,
         stage=post.stage.value,
         lines=lines,
@@ -195,7 +200,7 @@ async def take_return(context: Context, post: ReturnPost) -> Verdict:
         reported_at=post.reported_at or context.post.received_at,
     )
     await post_store.save_return(tx.conn, return_id, order.route_id, post.return_reference, event.stage, lines, tx.now)
-    version = await post_store.touch_order(tx.conn, order.route_id)
+    version = await post_store.touch_order(tx.conn, order.route_id, tx.now)
     tx.emit(event, key=order.order_id, cause=context.cause)
     return done(order, version=version)
 
@@ -240,12 +245,14 @@ async def take_cancellation(context: Context, post: CancellationPost) -> Verdict
         shop_connection_id=order.shop_connection_id,
         environment=order.environment,
         is_test=order.is_test,
+        route_id=order.route_id,
+        shop_cancellation_reference=post.cancellation_reference,
         lines=() if whole else tuple(LineQuantity(line_id=k, quantity=v) for k, v in lines.items()),
         reason=post.reason,
         requested_at=post.requested_at or context.post.received_at,
     )
     tx.emit(event, key=order.order_id, cause=context.cause)
-    return done(order, version=await post_store.touch_order(tx.conn, order.route_id))
+    return done(order, version=await post_store.touch_order(tx.conn, order.route_id, tx.now))
 
 
 def _named(lines: Sequence[LineUnits]) -> list[NamedUnits]:

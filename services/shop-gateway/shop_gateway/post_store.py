@@ -25,11 +25,18 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'received')
 ON CONFLICT (connection_id, dedupe_key) DO NOTHING RETURNING *
 """
 
+ERASED_POST = b'{"erased":true}'
+"""Stands where a shop's post was; its fingerprint stays, so that a repeat is still known as one."""
+
 CONCLUDE = """
 UPDATE shop_posts SET state = $2, cause = $3, detail = $4, errors = $5, route_id = $6, order_version = $7,
-    named_route_id = $8, named_order_number = $9, named_reference = $10, kind = $11, interpreted_at = $12
+    named_route_id = $8, named_order_number = $9, named_reference = $10, kind = $11, interpreted_at = $12,
+    body = CASE WHEN $2::text <> 'parked' AND EXISTS (
+        SELECT 1 FROM shop_orders o JOIN customers c USING (order_id)
+        WHERE o.route_id = coalesce($6::uuid, $8::uuid) AND c.erased_at IS NOT NULL) THEN $13::bytea ELSE body END
 WHERE post_id = $1
 """
+# What shops post about an order whose buyer was erased is understood and told, and not kept.
 
 MATCH = (
     ORDERS
@@ -257,6 +264,7 @@ async def insert_cancellation(
 async def touch_order(
     conn: Conn,
     route_id: UUID,
+    now: datetime,
     *,
     reference: str | None = None,
     acknowledged_at: datetime | None = None,
@@ -271,7 +279,7 @@ async def touch_order(
     version: int = await conn.fetchval(
         "UPDATE shop_orders SET shop_order_reference = coalesce(shop_order_reference, $2),"
         " acknowledged_at = coalesce(acknowledged_at, $3),"
-        " closed_at = CASE WHEN $4::bool IS NULL THEN closed_at WHEN $4 THEN coalesce(closed_at, now()) END,"
+        " closed_at = CASE WHEN $4::bool IS NULL THEN closed_at WHEN $4 THEN coalesce(closed_at, $6) END,"
         " state = CASE WHEN $5 AND state = 'rejected' THEN 'created' ELSE state END, version = version + 1"
         " WHERE route_id = $1 RETURNING version",
         route_id,
@@ -279,6 +287,7 @@ async def touch_order(
         acknowledged_at,
         closed,
         taken,
+        now,
     )
     return version
 
@@ -309,7 +318,7 @@ async def save_prices(
 
 async def conclude(conn: Conn, post_id: UUID, values: Sequence[Any]) -> None:
     """Write down what became of a post."""
-    await conn.execute(CONCLUDE, post_id, *values)
+    await conn.execute(CONCLUDE, post_id, *values, ERASED_POST)
 
 
 async def forget_posts(conn: Reads, kinds: Sequence[str] | None, before: datetime, limit: int) -> int:

@@ -16,6 +16,7 @@ from hub_contracts.envelope import Event
 from hub_contracts.ids import effect_id_for
 from hub_contracts.orders import Environment, OrderCustomerRecorded
 from hub_contracts.routes import RouteCancelled
+from shop_gateway.corrections import forget_corrections, with_corrections
 from shop_gateway.domain import OrderedLine
 
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -30,11 +31,12 @@ ON CONFLICT (route_id) DO NOTHING
 """
 
 ORDERS = """
-SELECT o.*, x.reason AS cancel_reason, c.body IS NOT NULL AS has_customer,
-       c.body -> 'shipping' ->> 'country_code' AS country
+SELECT o.*, x.reason AS cancel_reason, c.body IS NOT NULL OR k.shipping IS NOT NULL AS has_customer,
+       coalesce(k.shipping ->> 'country_code', c.body -> 'shipping' ->> 'country_code') AS country
 FROM shop_orders o
 LEFT JOIN route_cancellations x ON x.route_id = o.route_id
 LEFT JOIN customers c ON c.order_id = o.order_id
+LEFT JOIN customer_corrections k ON k.order_id = o.order_id AND NOT k.superseded
 """
 
 UNSETTLED = ORDERS + "WHERE o.route_id = ANY($1) AND o.live AND o.state = ANY($2) ORDER BY o.route_id FOR UPDATE OF o"
@@ -101,6 +103,11 @@ WHERE o.shop_connection_id = $1 AND o.feed_seq > $2 AND o.closed_at IS NULL ORDE
 )
 
 
+def effect_key(kind: str, shop_connection_id: UUID, route_id: UUID, resends: int) -> str:
+    """Natural key of an effect on a route's order."""
+    return f"{kind}:{shop_connection_id}:{route_id}" + (f":{resends}" if resends else "")
+
+
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
     """A route's order at its shop. States: waiting, blocked, planned, created, rejected, cancelling, cancelled, ..."""
@@ -140,8 +147,7 @@ class StoredOrder:
 
     def effect_key(self, kind: str) -> str:
         """Natural key of an effect on it; an operator's resend is another intention and gets another key."""
-        again = f":{self.resends}" if kind == "create_order" and self.resends else ""
-        return f"{kind}:{self.shop_connection_id}:{self.route_id}{again}"
+        return effect_key(kind, self.shop_connection_id, self.route_id, self.resends if kind == "create_order" else 0)
 
     def effect_id(self, kind: str) -> UUID:
         """The effect of that natural key."""
@@ -220,10 +226,12 @@ async def save_customers(conn: Conn, events: Sequence[Event[OrderCustomerRecorde
 
 async def load_customers(conn: Reads, order_ids: Iterable[UUID]) -> dict[UUID, ShopCustomer]:
     """Buyers' data in the form that shops get, in one statement; orders without any are left out."""
+    wanted = list(set(order_ids))
     rows = await conn.fetch(
-        "SELECT order_id, body FROM customers WHERE order_id = ANY($1) AND body IS NOT NULL", list(set(order_ids))
+        "SELECT order_id, body FROM customers WHERE order_id = ANY($1) AND body IS NOT NULL", wanted
     )
-    return {row["order_id"]: _customer(OrderCustomerRecorded.model_validate_json(row["body"])) for row in rows}
+    found = {row["order_id"]: _customer(OrderCustomerRecorded.model_validate_json(row["body"])) for row in rows}
+    return await with_corrections(conn, wanted, found)
 
 
 def _customer(data: OrderCustomerRecorded) -> ShopCustomer:
@@ -239,6 +247,7 @@ def _customer(data: OrderCustomerRecorded) -> ShopCustomer:
 async def erase_customer(conn: Conn, order_id: UUID, now: datetime) -> bool:
     """Forget a buyer for good; False when nothing was known of him (remembered all the same)."""
     known = await conn.fetchval("SELECT body IS NOT NULL FROM customers WHERE order_id = $1 FOR UPDATE", order_id)
+    await forget_corrections(conn, [order_id])
     await conn.execute(
         "INSERT INTO customers (order_id, version, body, recorded_at, erased_at) VALUES ($1, 0, NULL, $2, $2)"
         " ON CONFLICT (order_id) DO UPDATE SET body = NULL, erased_at = coalesce(customers.erased_at, $2)",
@@ -301,14 +310,15 @@ async def open_routes(conn: Reads, column: str, ids: Sequence[UUID]) -> list[UUI
 
 async def forget_customers(conn: Reads, before: datetime, now: datetime, limit: int) -> int:
     """Erase buyers' data recorded before an instant; returns how many."""
-    status = await conn.execute(
+    rows = await conn.fetch(
         "UPDATE customers SET body = NULL, erased_at = $2 WHERE order_id IN ("
-        "SELECT order_id FROM customers WHERE body IS NOT NULL AND recorded_at < $1 LIMIT $3)",
+        "SELECT order_id FROM customers WHERE body IS NOT NULL AND recorded_at < $1 LIMIT $3) RETURNING order_id",
         before,
         now,
         limit,
     )
-    return int(status.split()[-1])
+    await forget_corrections(conn, [row["order_id"] for row in rows], before)
+    return len(rows)
 
 
 async def given_order(conn: Reads, shop_connection_id: UUID, route_id: UUID) -> StoredOrder | None:

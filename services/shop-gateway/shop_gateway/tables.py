@@ -1,7 +1,7 @@
 """Tables of shop-gateway.
 
-Personal data is in `customers` only. What was shipped and returned is not counted in columns: it is the sum of
-`parcels` and `returns`, so a corrected parcel cannot leave a wrong count behind.
+Personal data is in `customers` and `customer_corrections` only. What was shipped and returned is not counted in
+columns: it is the sum of `parcels` and `returns`, so a corrected parcel cannot leave a wrong count behind.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Numeric, Table, Text, Uuid, text
@@ -70,6 +70,21 @@ Table(
     Column("recorded_at", Instant, nullable=False),
     Column("erased_at", Instant),
     Index("ix_customers_recorded_at", "recorded_at", postgresql_where=text("body is not null")),
+)
+
+Table(
+    "customer_corrections",
+    METADATA,
+    Column("correction_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("shipping", JSONB),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("corrected_at", Instant, nullable=False),
+    Column("superseded", Boolean, nullable=False, server_default=text("false")),
+    Index("uq_customer_corrections_order_id", "order_id", unique=True, postgresql_where=text("not superseded")),
+    Index("ix_customer_corrections_order_id", "order_id", "corrected_at"),
+    comment="What people put right in a delivery address; what the marketplace gave stays in customers",
 )
 
 Table(

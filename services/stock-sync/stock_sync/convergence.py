@@ -41,22 +41,36 @@ def touch(touched: Touched, skus: Iterable[Sku], cause: Cause) -> None:
 
 
 async def cover(tx: Tx, pairs: Mapping[Pair, Cause]) -> Touched:
-    """Settle who serves these offers; returns the shop SKUs that gained or lost one.
+    """Settle who serves these offers, and let a person know of mismatches; returns the shop SKUs that gained or lost
+    one.
 
     The tenants' lock must be held (`lock_tenants`).
     """
-    touched: Touched = {}
     markets = await store_accounts.accounts_by_id(tx.conn, (pair[0] for pair in pairs))
     wanted = [pair for pair in pairs if pair[0] in markets]
+    current = await store_offers.offers_by_pair(tx.conn, wanted) if wanted else {}
+    changed = await settle_serving(tx, wanted, markets, current)
+    touched: Touched = {}
+    for pair, served in changed.items():
+        touch(touched, [(served.shop_connection_id, served.shop_sku)], pairs[pair])
+        if pair in current:
+            touch(touched, [current[pair].sku], pairs[pair])
+    await _tell_mismatches(tx, changed, current, markets, pairs)
+    return touched
+
+
+async def settle_serving(
+    tx: Tx, wanted: Collection[Pair], markets: Mapping[UUID, Account], current: Mapping[Pair, Offer]
+) -> dict[Pair, Served]:
+    """Write down who serves these offers of known markets where that is another than now; returns what changed."""
     if not wanted:
-        return touched
+        return {}
     accounts = await store_accounts.accounts_of(tx.conn, (account.tenant for account in markets.values()))
     links = await load_links(tx.conn, wanted)
-    current = await store_offers.offers_by_pair(tx.conn, wanted)
     named = await store.product_skus(tx.conn, [pair for pair in wanted if markets[pair[0]].by_product_sku])
     shops = [account.connection_id for account in accounts.values() if account.is_shop]
     stating = await store_accounts.stating(tx.conn, shops, {named.get(pair, pair[1]) for pair in wanted})
-    changed: dict[Pair, tuple[str, Served]] = {}
+    changed: dict[Pair, Served] = {}
     for pair in wanted:
         link, before = links.get(pair), current.get(pair)
         after = serve(
@@ -68,15 +82,10 @@ async def cover(tx: Tx, pairs: Mapping[Pair, Cause]) -> Touched:
             stating=stating,
             current=before.served if before else None,
         )
-        if after is None or (before is not None and after == before.served):
-            continue
-        changed[pair] = (markets[pair[0]].tenant, after)
-        touch(touched, [(after.shop_connection_id, after.shop_sku)], pairs[pair])
-        if before is not None:
-            touch(touched, [before.sku], pairs[pair])
-    await store_offers.save_served(tx.conn, changed)
-    await _tell_mismatches(tx, {pair: served for pair, (_, served) in changed.items()}, current, markets, pairs)
-    return touched
+        if after is not None and (before is None or after != before.served):
+            changed[pair] = after
+    await store_offers.save_served(tx.conn, {p: (markets[p[0]].tenant, served) for p, served in changed.items()})
+    return changed
 
 
 async def _tell_mismatches(
@@ -129,7 +138,7 @@ async def advance(tx: Tx, touched: Mapping[Sku, Cause], *, orders: Collection[UU
             continue
         cause = touched[offer.sku]
         shelf = shelves.get(offer.sku, EMPTY_SHELF)
-        figures = _figures(offer, shelf, connection, channels[offer.connection_id].terms, tx.now)
+        figures = figures_at(offer, shelf, connection, channels[offer.connection_id].terms, tx.now)
         if figures.price_invalid and not offer.price_invalid:
             bad_prices.append(_bad_price(offer, cause))
         elif offer.price_invalid and not figures.price_invalid:
@@ -144,7 +153,8 @@ async def advance(tx: Tx, touched: Mapping[Sku, Cause], *, orders: Collection[UU
     await resume(tx, good_prices, resolution="the shop stated a price that can be sent")
 
 
-def _figures(offer: Offer, shelf: Shelf, connection: Connection, terms: PriceTerms, now: datetime) -> Figures:
+def figures_at(offer: Offer, shelf: Shelf, connection: Connection, terms: PriceTerms, now: datetime) -> Figures:
+    """What all facts together say of an offer at an instant."""
     if offer.serving == Serving.WITHDRAWN:
         return withdrawn(offer.figures)
     found = calculate(shelf, connection.data.settings.stock)
@@ -178,6 +188,7 @@ def _tell(tx: Tx, offer: Offer, figures: Figures, shelf: Shelf, connection: Conn
             available=figures.available,
             price=Money(amount=price.paid, currency=price.currency) if price else None,
             changed_at=offer.changed_at,
+            serving=offer.serving,
         ),
         key=offer.key,
         cause=cause,

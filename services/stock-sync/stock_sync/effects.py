@@ -111,6 +111,7 @@ def _tell(tx: Tx, each: Settled, said: Refusal) -> None:
             effect_id=effect.effect_id,
             reason=said.reason,
             import_reference=import_reference,
+            subject="quantity" if effect.kind == "set_stock" else "price",
         )
     else:
         sent = price_of(SetPrice.model_validate(effect.request)) if effect.kind == "set_price" else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from hub_common import sku_links
@@ -68,6 +70,23 @@ async def on_shelves_changed(tx: Tx, touched: Touched, tenants: set[str]) -> Non
 
 async def on_order(tx: Tx, events: Sequence[Event[OrderReceived | OrderChanged]]) -> None:
     """Reserve what an order needs from the first moment it is seen, paid or not."""
+    for part in _in_turn(events, [event.data.order.order_id for event in events]):
+        await _on_order(tx, part)
+
+
+def _in_turn(events: Sequence[Event[Any]], order_ids: Sequence[UUID]) -> list[list[Event[Any]]]:
+    """One event per order at a time: what an order was before decides what a status that says nothing leaves of it."""
+    parts: list[list[Event[Any]]] = []
+    turns: Counter[UUID] = Counter()
+    for event, order_id in zip(events, order_ids, strict=True):
+        if turns[order_id] == len(parts):
+            parts.append([])
+        parts[turns[order_id]].append(event)
+        turns[order_id] += 1
+    return parts
+
+
+async def _on_order(tx: Tx, events: Sequence[Event[OrderReceived | OrderChanged]]) -> None:
     await store.save_orders(tx.conn, [(e.meta.aggregate_version, e.data.order) for e in events], tx.now)
     await store_accounts.lock_tenants(tx.conn, {e.meta.tenant for e in events})
     pairs: dict[Pair, Cause] = {
@@ -79,9 +98,10 @@ async def on_order(tx: Tx, events: Sequence[Event[OrderReceived | OrderChanged]]
 
 async def on_status_changed(tx: Tx, events: Sequence[Event[OrderStatusChanged]]) -> None:
     """Release what will not be sold, stop holding what has left."""
-    stored = set(await store.set_statuses(tx.conn, events))
-    causes = {e.data.order_id: Cause.of(e.meta) for e in events if e.data.order_id in stored}
-    await _advance_orders(tx, causes, {})
+    for part in _in_turn(events, [event.data.order_id for event in events]):
+        stored = set(await store.set_statuses(tx.conn, part))
+        causes = {e.data.order_id: Cause.of(e.meta) for e in part if e.data.order_id in stored}
+        await _advance_orders(tx, causes, {})
 
 
 async def on_shop_order(tx: Tx, events: Sequence[Event[ShopOrderCreated | ShopOrderCancelled]]) -> None:

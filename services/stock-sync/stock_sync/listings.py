@@ -19,6 +19,12 @@ STOP = """
 UPDATE effects SET state = 'SUPERSEDED', settled_at = now(), updated_at = now(), reason = 'the offer was taken off'
 WHERE order_key = ANY($1) AND state IN ('PLANNED', 'RETRY')
 """
+# Also of offers that nothing else is known of yet: what makes them comes on other topics.
+NOTE = """
+INSERT INTO withdrawals (connection_id, offer_sku, withdrawn_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
+ON CONFLICT (connection_id, offer_sku) DO UPDATE SET withdrawn_at = excluded.withdrawn_at
+"""
 SET = """
 UPDATE offers f SET withdrawn_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(c, s, at)
 WHERE f.connection_id = t.c AND f.offer_sku = t.s
@@ -28,6 +34,8 @@ WHERE f.connection_id = t.c AND f.offer_sku = t.s
 async def on_listed(tx: Tx, events: Sequence[Event[OfferListed]]) -> None:
     """Note which offers were taken off or listed; the latter get what the hub knows now, whatever was sent before."""
     latest: dict[Pair, Event[OfferListed]] = {(e.data.connection_id, e.data.offer_sku): e for e in events}
+    times = [event.meta.time if event.data.withdrawn else None for event in latest.values()]
+    await tx.conn.execute(NOTE, [pair[0] for pair in latest], [pair[1] for pair in latest], times)
     offers = await store_offers.offers_by_pair(tx.conn, latest)
     if not offers:
         return

@@ -13,6 +13,7 @@ from stock_sync.effects import EFFECTS
 from stock_sync.handlers import ROUTES
 from stock_sync.moments import PriceMoments
 from stock_sync.reading import ReadBack
+from stock_sync.replay import REPLAY
 from stock_sync.tables import METADATA
 
 
@@ -35,4 +36,5 @@ SPEC = ServiceSpec(
     duties=duties,
     routers=routers,
     needs_leases=reading.needed_leases,
+    replay=REPLAY,
 )

@@ -117,7 +117,7 @@ WITH mine AS (
     SELECT r.order_id, r.line_id, CASE
         WHEN NOT o.reserves OR 'released' IN (o.claim, r.claim) THEN 'released'
         WHEN 'consumed' IN (o.claim, r.claim) THEN 'consumed'
-        WHEN 'keep' IN (o.claim, r.claim) THEN CASE r.state WHEN 'new' THEN 'released' ELSE r.state END
+        WHEN 'keep' IN (o.claim, r.claim) AND r.state IN ('new', 'released') THEN 'released'
         WHEN EXISTS (
             SELECT 1 FROM shop_orders s WHERE s.order_id = r.order_id
               AND s.taken_at > coalesce(s.cancelled_at, '-infinity')
@@ -125,6 +125,7 @@ WITH mine AS (
                   SELECT 1 FROM shop_stock k WHERE k.shop_connection_id = s.shop_connection_id
                     AND k.shop_sku = f.shop_sku AND k.reported_at > s.taken_at))
         ) THEN 'consumed'
+        WHEN 'keep' IN (o.claim, r.claim) THEN r.state
         ELSE 'held' END AS state
     FROM mine m JOIN reservations r USING (order_id, line_id) JOIN orders o ON o.order_id = r.order_id
     LEFT JOIN offers f ON f.connection_id = r.connection_id AND f.offer_sku = r.offer_sku

@@ -18,10 +18,11 @@ from stock_sync.serving import Pair, Served, Serving, Sku
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 UPSERT_SERVED = """
-INSERT INTO offers (connection_id, offer_sku, tenant, shop_connection_id, shop_sku, serving)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[])
+INSERT INTO offers (connection_id, offer_sku, tenant, shop_connection_id, shop_sku, serving, withdrawn_at)
+SELECT t.*, w.withdrawn_at FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[])
      AS t(connection_id, offer_sku, tenant, shop_connection_id, shop_sku, serving)
-ORDER BY connection_id, offer_sku
+LEFT JOIN withdrawals w USING (connection_id, offer_sku)
+ORDER BY t.connection_id, t.offer_sku
 ON CONFLICT (connection_id, offer_sku) DO UPDATE SET shop_connection_id = excluded.shop_connection_id,
     shop_sku = excluded.shop_sku, serving = excluded.serving
 """

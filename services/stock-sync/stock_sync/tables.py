@@ -88,6 +88,15 @@ Table(
 )
 
 Table(
+    # Offers that catalog-feed took off the marketplace, and since when; null once listed again.
+    "withdrawals",
+    METADATA,
+    Column("connection_id", Uuid, primary_key=True),
+    Column("offer_sku", Text, primary_key=True),
+    Column("withdrawn_at", Instant),
+)
+
+Table(
     "offers",
     METADATA,
     Column("connection_id", Uuid, primary_key=True),

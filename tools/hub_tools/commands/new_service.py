@@ -45,7 +45,8 @@ def new_service(
         typer.echo(f"{len(plan.paths)} files; nothing was written", err=True)
         return
     typer.echo(
-        f"{name} is there. Next: make setup; .venv/bin/pytest services/{name}; docs/new-service.md says how to go on",
+        f"{name} is there. Next: make setup; .venv/bin/hub k8s-base; .venv/bin/pytest services/{name}; "
+        "docs/new-service.md says how to go on",
         err=True,
     )
 
@@ -75,13 +76,22 @@ def k8s_base(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
     root: Root = REPO,
 ) -> None:
-    """Write the Kubernetes base of every service from its template."""
+    """Write the Kubernetes base from its template, components and Prometheus' targets from the code of the services."""
+    # Asks every service what it needs, and so loads them all: not for other commands.
+    from hub_tools.k8s import generate
+    from hub_tools.observability.__main__ import IN_REPO
+    from hub_tools.observability.__main__ import texts as observed
+
+    unknown = generate.missing(root)
+    if unknown:
+        typer.echo(f"components left as they are: {', '.join(unknown)} not installed; run: make setup", err=True)
     if not check:
-        texts = changed(root, base_files(root))
+        monitored = {IN_REPO / name: text for name, text in observed().items()}
+        texts = changed(root, base_files(root) | ({} if unknown else monitored | generate.component_files(root)))
         write_texts(root, texts)
         for path in texts:
             typer.echo(path.as_posix())
-    found = drift(root)
+    found = drift(root) + ([] if unknown else generate.drift(root))
     for line in found:
         typer.echo(line)
     typer.echo(f"{len(services_of(root))} services, {len(found)} differences", err=True)

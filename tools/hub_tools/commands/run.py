@@ -1,21 +1,19 @@
-"""`hub up`, `hub down`, `hub status`, `hub demo`: the whole hub on this machine."""
+"""`hub up`, `hub down`, `hub demo`: the whole hub on this machine."""
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hub_tools.demo.run import play
 from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED, UNLINKED_SHOP_SKU
 from hub_tools.demo.verdict import table_of
 from hub_tools.run.api import ApiError
-from hub_tools.run.cluster import SANDBOX, Cluster
+from hub_tools.run.cluster import CONSOLE, CONSOLE_LOGIN, SANDBOX, Cluster
 from hub_tools.stack import local
 from hub_tools.stack.errors import StackError
 from hub_tools.stack.state import DataFolder
@@ -45,7 +43,6 @@ def _say(line: str) -> None:
 
 
 Apart = Annotated[bool, typer.Option("--apart", help="One process per service instead of one for all.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
 def start_cluster(*, apart: bool) -> Cluster:
@@ -70,27 +67,6 @@ def down() -> None:
     """Stop services, simulators, broker and PostgreSQL; the data stays."""
     local.down(say=_say)
     _say("the hub is down; `make clean` removes its data")
-
-
-def status(as_json: AsJson = False) -> None:
-    """What runs, and where. Exit code 3 when something does not answer."""
-    cluster = Cluster(local.connect(None))
-    rows = []
-    for name in (*cluster.specs, SANDBOX):
-        try:
-            answer = cluster.api(name).get("/healthz" if name == SANDBOX else "/readyz")
-            rows.append({"service": name, "state": str(answer["status"]), "url": cluster.url(name)})
-        except ApiError as error:
-            rows.append({"service": name, "state": str(error), "url": cluster.url(name)})
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        table = Table("service", "state", "address")
-        for row in rows:
-            table.add_row(row["service"], row["state"], row["url"])
-        _out.print(table)
-    if any(row["state"] != "ok" for row in rows):
-        raise typer.Exit(3)
 
 
 def demo(
@@ -141,15 +117,15 @@ def _start_afresh() -> None:
 
 def _where_to_look(cluster: Cluster) -> None:
     _tell("the hub runs; where to look:")
-    _out.print(
-        f"  orders and their stories  {cluster.url('ops-console')}/v1/today   (docs/events/README.md for events)"
-    )
+    secrets = cluster.folder.secrets / "hub.json"
+    _tell(f"  web console               {cluster.url(CONSOLE)}/   ({CONSOLE_LOGIN}, console_password in {secrets})")
     _tell(f"  connections               {cluster.url('connection-registry')}/v1/connections")
     _tell(f"  shops post to             {cluster.url('shop-gateway')}/openapi.json")
     _tell(f"  simulators                {cluster.url(SANDBOX)}/")
     _tell(f"  Kafka                     {cluster.stack.bootstrap_servers}")
     _tell(f"  logs                      {cluster.logs()}")
-    _tell(f"  operator token            in {cluster.folder.secrets / 'hub.json'}")
+    _tell(f"  operator token            in {secrets}")
+    _tell("  in this terminal          .venv/bin/hub status, hub orders find, hub topics tail (docs/command-line.md)")
     _tell("stop it with: make down")
 
 

@@ -11,6 +11,8 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 
@@ -18,7 +20,8 @@ from hub_common.config import ServiceSettings
 from hub_common.kafka.client import bounds, committed
 from hub_common.kafka.records import TopicPartition
 from hub_common.replay import ReplayReport, plan_of, rebuild, topics_of
-from hub_common.replay_digest import OddRow, TableDigest, TableVerdict, compare, digest, odd_rows
+from hub_common.replay_digest import OddRow, TableDigest, TableVerdict, compare, digest, digest_of, odd_rows, reading
+from hub_common.replay_given import Taken, take_given
 from hub_common.service import ServiceSpec
 from hub_tools.stack.databases import create_database, database_name, drop_database
 from hub_tools.stack.errors import StackError
@@ -28,19 +31,6 @@ REST_SECONDS = 60.0
 ROUND_SECONDS = 0.3
 
 WAITING = "SELECT (SELECT count(*) FROM outbox) AS outbox, (SELECT count(*) FROM inbox_retry) AS retries"
-
-NO_PLAN: Mapping[str, str] = {
-    "carrier-mapper": "carrier rules come from operators, lists of carriers from marketplaces; no event has them",
-    "catalog-feed": "products, shipping templates and feed settings come from operators; no event has them",
-    "connection-registry": "people tell it everything; contacts, API keys and who changed what are in no event",
-    "message-service": "buyers' messages come from marketplaces, answers and templates from people; no event has words",
-    "order-ingest": "raw orders and how far it has polled come from marketplaces' answers; it is where events begin",
-    "refund-service": "people's decisions, how cancellations ended and reason lists are not restored from events yet",
-    "shipment-notifier": "which parcels a marketplace took is known from its answers, not restored from its events yet",
-    "shop-gateway": "shops' posts as they came, feed positions and shops' answers are in no event",
-    "stock-sync": "stock stated by file and what marketplaces took are not restored from events yet",
-}
-"""Service → which part of its state comes from answers or operators. Every service has a plan or stands here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +51,25 @@ class Replayed:
 async def replay_service(spec: ServiceSpec, settings: ServiceSettings, admin_dsn: str) -> Replayed:
     """Rebuild, compare, and drop the rebuilt database whatever happens.
 
-    Raises `StackError` when the service does not come to rest, `FenceBroken`, `BrokerDown` and `StorageDown`.
+    Raises `StackError` when the service does not come to rest, `FenceBroken`, `GivenWritten`, `BrokerDown` and
+    `StorageDown`.
     """
+    with TemporaryDirectory(prefix="hub-replay-") as folder:
+        return await _replay(spec, settings, admin_dsn, Path(folder))
+
+
+async def _replay(spec: ServiceSpec, settings: ServiceSettings, admin_dsn: str, folder: Path) -> Replayed:
     plan, present_dsn = plan_of(spec), settings.database_dsn.get_secret_value()
-    ends, present = await _at_rest(spec, settings)
+    ends, present, taken = await _at_rest(spec, settings, folder)
     name = f"replay_{database_name(spec.name)}_{secrets.token_hex(4)}"
     shadow_dsn = await create_database(admin_dsn, name)
     try:
-        report = await rebuild(spec, settings, shadow_dsn, ends)
+        report = await rebuild(spec, settings, shadow_dsn, ends, taken=taken)
         tables = tuple(compare(present, await digest(shadow_dsn, plan)))
         odd: dict[str, tuple[OddRow, ...]] = {}
         for table, verdict in zip(plan.tables, tables, strict=True):
             if not verdict.equal:
-                key = [column.name for column in spec.metadata.tables[table.name].primary_key]
+                key = table.key or [column.name for column in spec.metadata.tables[table.name].primary_key]
                 odd[table.name] = tuple(await odd_rows(present_dsn, shadow_dsn, table, key))
     finally:
         await drop_database(admin_dsn, name)
@@ -81,19 +77,21 @@ async def replay_service(spec: ServiceSpec, settings: ServiceSettings, admin_dsn
 
 
 async def _at_rest(
-    spec: ServiceSpec, settings: ServiceSettings
-) -> tuple[dict[TopicPartition, int], dict[str, TableDigest]]:
-    """The offsets up to which the service has handled everything, and its tables as of then."""
+    spec: ServiceSpec, settings: ServiceSettings, folder: Path
+) -> tuple[dict[TopicPartition, int], dict[str, TableDigest], Taken]:
+    """The offsets up to which the service has handled everything, its tables as of then, and what is given of them."""
+    plan = plan_of(spec)
     deadline = time.monotonic() + REST_SECONDS
     while True:
         before = await _ends(spec, settings)
         why = await _busy(spec, settings, before)
         if not why:
-            found = await digest(settings.database_dsn.get_secret_value(), plan_of(spec))
+            async with reading(settings.database_dsn.get_secret_value()) as conn:
+                found, taken = await digest_of(conn, plan), await take_given(conn, plan.given, folder)
             after = await _ends(spec, settings)
             why = await _busy(spec, settings, after)
             if not why and after == before:
-                return before, found
+                return before, found, taken
         if time.monotonic() > deadline:
             raise StackError(
                 f"{spec.name} does not come to rest: {why or 'its topics go on'}; replay when less happens"
@@ -103,13 +101,13 @@ async def _at_rest(
 
 async def _ends(spec: ServiceSpec, settings: ServiceSettings) -> dict[TopicPartition, int]:
     listened, own = topics_of(spec, settings)
-    return {tp: end for tp, (_, end) in (await bounds(settings.kafka_bootstrap, [*listened, *own])).items()}
+    return {tp: end for tp, (_, end) in (await bounds(settings.broker, [*listened, *own])).items()}
 
 
 async def _busy(spec: ServiceSpec, settings: ServiceSettings, ends: Mapping[TopicPartition, int]) -> str:
     """What the service still has to do; empty when nothing."""
     listened, _ = topics_of(spec, settings)
-    done = await committed(settings.kafka_bootstrap, settings.topic_prefix + spec.name)
+    done = await committed(settings.broker, settings.topic_prefix + spec.name)
     behind = sum(max(0, end - done.get(tp, 0)) for tp, end in ends.items() if tp.topic in listened)
     if behind:
         return f"{behind} records wait to be handled"

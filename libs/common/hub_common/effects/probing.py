@@ -20,6 +20,9 @@ from hub_common.effects import store
 from hub_common.effects.model import Effect, EffectKind, EffectState, Settled
 from hub_common.logs import get_logger
 from hub_common.parked import Park, park, resume
+from hub_common.trace import parse, use
+from hub_common.tracing import Step
+from hub_common.tracing_work import probing
 from hub_common.transactions import Transactions
 from hub_common.tx import Tx
 from hub_contracts.ids import parked_id_for
@@ -88,6 +91,17 @@ class Prober:
         return len(effects)
 
     async def _probe(self, effect: Effect) -> None:
+        kind, connector = self._kinds[effect.kind], self._book.connection(effect.connection_id).data.connector
+        step = probing(self._transactions.tracing, effect, connector, kind.probe_operation or kind.operation)
+        outcome = "not_recorded"
+        try:
+            with use(step.trace if step is not None else parse(effect.traceparent)):
+                outcome = await self._probe_in_trace(effect, step)
+        finally:
+            if step is not None:
+                step.end("" if outcome != "not_recorded" else outcome, {"hub.effect.outcome": outcome})
+
+    async def _probe_in_trace(self, effect: Effect, step: Step | None) -> str:
         clock = self._transactions.clock
         started, began = clock.now(), clock.monotonic()
         policy = self._book.policy(effect.connection_id, effect.kind)
@@ -105,6 +119,8 @@ class Prober:
             result = ProbeResult(ProbeState.UNDECIDED, f"the probe failed: {type(error).__name__}")
             verdict = Verdict(EffectState.UNKNOWN, MAX_DELAY_SECONDS, effect.not_applied_seen, True)
         async with self._transactions.begin() as tx:
+            if tx.spans is not None:
+                tx.spans.settle([step])
             done = await self._record(tx, effect, result, verdict)
             row = (
                 effect.effect_id,
@@ -118,6 +134,7 @@ class Prober:
             )
             if done:
                 await store.write_attempts(tx.conn, [row])
+        return result.state.value
 
     async def _record(self, tx: Tx, effect: Effect, result: ProbeResult, verdict: Verdict) -> bool:
         return await settle(tx, self._kinds, effect, verdict, result.evidence, result.answer, by="probe")

@@ -25,6 +25,8 @@ from hub_common.errors import is_storage_down
 from hub_common.leases import LeaseKeeper
 from hub_common.logs import get_logger
 from hub_common.parked import Park, park, resume
+from hub_common.trace import use
+from hub_common.tracing_work import Attempts
 from hub_common.transactions import Transactions
 from hub_common.tx import Tx
 from hub_contracts.work import EffectInDoubt
@@ -201,11 +203,24 @@ class EffectWorker:
         await asyncio.gather(*(one(chunk) for chunk in chunks))
 
     async def _call_and_record(self, chunk: list[Effect]) -> None:
+        attempts = Attempts(self._transactions.tracing, chunk, *self._names(chunk[0]))
+        try:
+            with use(attempts.trace(chunk)):
+                await self._call_and_record_in_trace(chunk, attempts)
+        finally:
+            attempts.abandon()
+
+    def _names(self, effect: Effect) -> tuple[str, str]:
+        return self._book.connection(effect.connection_id).data.connector, self._kinds[effect.kind].operation
+
+    async def _call_and_record_in_trace(self, chunk: list[Effect], attempts: Attempts) -> None:
         clock = self._transactions.clock
         started, began = clock.now(), clock.monotonic()
         outcomes = await self._call(chunk)
         seconds = clock.monotonic() - began
         async with self._transactions.begin() as tx:
+            if tx.spans is not None:
+                tx.spans.settle(attempts.steps)
             await self._record(tx, chunk, outcomes)
             await store.write_attempts(
                 tx.conn,
@@ -214,6 +229,7 @@ class EffectWorker:
                     for e, o in zip(chunk, outcomes, strict=True)
                 ],
             )
+        attempts.end(outcomes)
 
     async def _call(self, chunk: list[Effect]) -> Sequence[Outcome]:
         kind = self._kinds[chunk[0].kind]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,6 +17,8 @@ from hub_common.http.budget import BudgetAway, CallBudget
 from hub_common.http.encode import Unsendable, check_shape, encode_json, join_url
 from hub_common.http.factory import ConnectFailed, Forbidden, HttpSender, Prepared
 from hub_common.http.guard import AddressPolicy, AddressRefused, check_url
+from hub_common.trace import current
+from hub_common.tracing import SpanKind, Step, Tracing
 
 Observe = Callable[[str, str, str, float], None]
 """`(connector, operation, status_class, seconds)`; `Metrics.observe_call` fits."""
@@ -61,8 +64,10 @@ class GuardedCaller:
         rules: BreakerRules | None = None,
         observe: Observe = _observe_nothing,
         operation_prefix: str = "",
+        tracing: Tracing | None = None,
     ) -> None:
         self._connection = connection
+        self._tracing = tracing
         self._sender, self._policy, self._budget, self._clock = sender, policy, budget, clock
         self._log = log.bind(connection_id=connection.connection_id, connector=connection.connector)
         self._jitter, self._rules = jitter, rules
@@ -79,6 +84,39 @@ class GuardedCaller:
 
     async def call(self, call: Call) -> Answer:
         """See `HttpCaller.call`. Raises `NotSent`, `Ambiguous` or `BadAnswer`, nothing else of its own."""
+        step = self._step(call)
+        if step is None:
+            return await self._call(call)
+        try:
+            answer = await self._call(call)
+        except BaseException as error:
+            step.end(_class_of(error) if isinstance(error, CallError) else type(error).__name__)
+            raise
+        status = answer.status
+        step.end(str(status) if status >= 400 else "", {"http.response.status_code": status})
+        return answer
+
+    def _step(self, call: Call) -> Step | None:
+        """A span without path and query: they hold references, keys and names."""
+        if self._tracing is None:
+            return None
+        address = urlsplit(self._connection.base_url)
+        return self._tracing.begin(
+            f"{call.method} {call.operation}",
+            SpanKind.CLIENT,
+            current(),
+            {
+                "http.request.method": call.method,
+                "server.address": address.hostname or "",
+                "server.port": address.port or (443 if address.scheme == "https" else 80),
+                "hub.connector": self._connection.connector,
+                "hub.operation": call.operation,
+                "hub.connection_id": self._connection.connection_id,
+                "hub.lane": call.lane.name.lower(),
+            },
+        )
+
+    async def _call(self, call: Call) -> Answer:
         prepared = self._prepare(call)
         breaker = self.breaker(call.operation)
         await self._admit(call, breaker)

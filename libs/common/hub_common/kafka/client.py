@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioTopicPartition
@@ -27,7 +26,9 @@ from aiokafka.errors import (
 )
 
 from hub_common.bounded import within
-from hub_common.kafka.records import BrokerDown, InRecord, OutRecord, TopicPartition
+from hub_common.kafka.records import BrokerDown, InRecord, OutRecord, TopicLike, TopicPartition
+from hub_common.kafka.security import Address, connect_options
+from hub_contracts.topics import DEAD_LETTER_CONFIG, DEAD_LETTER_PARTITIONS
 
 SEND_SECONDS = 15.0
 """Longest wait for a batch to be acknowledged; `request_timeout_ms` below is shorter, so real errors come first."""
@@ -55,7 +56,7 @@ OnRevoked = Callable[[Sequence[TopicPartition]], Awaitable[None]]
 class KafkaProducer:
     """Sends batches and says record by record what the broker acknowledged."""
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
+    def __init__(self, bootstrap: Address, client_id: str) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
@@ -63,7 +64,7 @@ class KafkaProducer:
     async def _client(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **connect_options(self._bootstrap),
                 client_id=self._client_id,
                 acks="all",
                 enable_idempotence=False,
@@ -119,7 +120,7 @@ class KafkaConsumer:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Address,
         group: str,
         topics: Sequence[str],
         *,
@@ -130,7 +131,7 @@ class KafkaConsumer:
         self._topics = list(topics)
         self._on_revoked = on_revoked
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **connect_options(bootstrap),
             group_id=group,
             client_id=client_id,
             enable_auto_commit=False,
@@ -228,30 +229,11 @@ async def _quietly_stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         await within(STOP_SECONDS, client.stop())
 
 
-class TopicLike(Protocol):
-    """What is needed of a topic's description."""
-
-    @property
-    def name(self) -> str:
-        """Topic name."""
-        ...
-
-    @property
-    def partitions(self) -> int:
-        """Partition count."""
-        ...
-
-    @property
-    def config(self) -> Mapping[str, str]:
-        """Broker-side settings."""
-        ...
-
-
 SILENT_SECONDS = 60.0
 """Records are known to wait and a reader got none for this long: it is stuck."""
 
 
-async def bounds(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
+async def bounds(bootstrap: Address, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
     """Of every partition of these topics: the first offset still kept, and the next that will be written.
 
     Raises `BrokerDown`, also for a topic that does not exist: reading nothing must not look like reading all.
@@ -262,12 +244,12 @@ async def bounds(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, 
             raise BrokerDown(f"topic {missing[0]} does not exist")
         described = await admin.describe_topics(list(topics))
     partitions = [AioTopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
-    async with _lone_consumer(bootstrap) as consumer:
+    async with lone_consumer(bootstrap) as consumer:
         first, following = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     return {TopicPartition(tp.topic, tp.partition): (first[tp], following[tp]) for tp in partitions}
 
 
-async def committed(bootstrap: str, group: str) -> dict[TopicPartition, int]:
+async def committed(bootstrap: Address, group: str) -> dict[TopicPartition, int]:
     """The offsets that a consumer group has committed; partitions without one are left out. Raises `BrokerDown`."""
     async with _admin(bootstrap) as admin:
         found = await admin.list_consumer_group_offsets(group)
@@ -275,7 +257,7 @@ async def committed(bootstrap: str, group: str) -> dict[TopicPartition, int]:
 
 
 async def read_until(
-    bootstrap: str, ends: Mapping[TopicPartition, int], most: int
+    bootstrap: Address, ends: Mapping[TopicPartition, int], most: int
 ) -> AsyncGenerator[list[InRecord], None]:
     """Every record below these offsets, at most `most` at once, in order per partition; as no group's member.
 
@@ -284,7 +266,7 @@ async def read_until(
     left = {AioTopicPartition(tp.topic, tp.partition): end for tp, end in ends.items() if end > 0}
     if not left:
         return
-    async with _lone_consumer(bootstrap) as consumer:
+    async with lone_consumer(bootstrap) as consumer:
         consumer.assign(list(left))
         await consumer.seek_to_beginning()
         now = asyncio.get_running_loop().time
@@ -303,9 +285,10 @@ async def read_until(
 
 
 @contextlib.asynccontextmanager
-async def _lone_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def lone_consumer(bootstrap: Address) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader that is no group's member. Raises `BrokerDown` for whatever goes wrong while it is open."""
     safe = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "isolation_level": "read_committed"}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_bytes=FETCH_BYTES, **safe)
+    consumer = AIOKafkaConsumer(fetch_max_bytes=FETCH_BYTES, **connect_options(bootstrap), **safe)
     try:
         async with asyncio.timeout(ADMIN_SECONDS):
             await consumer.start()
@@ -320,7 +303,12 @@ ADMIN_SECONDS, _NO_ERROR, _TOPIC_EXISTS = 30.0, 0, 36
 
 
 async def ensure_topics(
-    bootstrap: str, topics: Iterable[TopicLike], *, prefix: str = "", replication: int = 1, dead_letters: bool = True
+    bootstrap: Address,
+    topics: Iterable[TopicLike],
+    *,
+    prefix: str = "",
+    replication: int = 1,
+    dead_letters: bool = True,
 ) -> list[str]:
     """Create the topics that do not exist (each with its dead-letter topic) and wait until all have leaders.
 
@@ -333,8 +321,8 @@ async def ensure_topics(
         name = prefix + topic.name
         wanted[name] = NewTopic(name, topic.partitions, replication, topic_configs=dict(topic.config))
         if dead_letters:
-            settings = {"cleanup.policy": "delete", "retention.ms": str(90 * 86_400_000)}
-            wanted[f"{name}.dlq"] = NewTopic(f"{name}.dlq", 1, replication, topic_configs=settings)
+            dead = NewTopic(f"{name}.dlq", DEAD_LETTER_PARTITIONS, replication, topic_configs=dict(DEAD_LETTER_CONFIG))
+            wanted[dead.name] = dead
     async with _admin(bootstrap) as admin:
         present = set(await admin.list_topics())
         missing = [name for name in wanted if name not in present]
@@ -349,7 +337,7 @@ async def ensure_topics(
     return missing
 
 
-async def delete_topics(bootstrap: str, *, prefix: str) -> list[str]:
+async def delete_topics(bootstrap: Address, *, prefix: str) -> list[str]:
     """Remove every topic whose name begins with `prefix`; returns their names. An empty prefix is a `ValueError`."""
     if not prefix:
         raise ValueError("prefix: an empty one would remove every topic")
@@ -363,8 +351,7 @@ async def delete_topics(bootstrap: str, *, prefix: str) -> list[str]:
 async def _add_partitions(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
     if not topics:
         return
-    described = await admin.describe_topics([topic.name for topic in topics])
-    counts = {one["topic"]: len(one["partitions"]) for one in described}
+    counts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics([t.name for t in topics])}
     for topic in topics:
         count = counts.get(topic.name, 0)
         if count > topic.num_partitions:
@@ -388,8 +375,8 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="hub-admin", request_timeout_ms=10_000)
+async def _admin(bootstrap: Address) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**connect_options(bootstrap), client_id="hub-admin", request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(ADMIN_SECONDS):
             await admin.start()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 Headers = list[tuple[str, bytes]]
 
@@ -36,6 +36,25 @@ class OutRecord:
     key: bytes
     value: bytes | None
     headers: Headers = field(default_factory=list)
+
+
+class TopicLike(Protocol):
+    """What is needed of a topic's description."""
+
+    @property
+    def name(self) -> str:
+        """Topic name."""
+        ...
+
+    @property
+    def partitions(self) -> int:
+        """Partition count."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """Broker-side settings."""
+        ...
 
 
 class BrokerDown(Exception):

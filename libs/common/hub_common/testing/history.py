@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 
@@ -12,7 +14,8 @@ from hub_common.clock import Clock, ManualClock
 from hub_common.inbox import BatchResult, Inbox
 from hub_common.kafka.records import InRecord
 from hub_common.replay import ReplayReport, rebuild_from
-from hub_common.replay_digest import TableVerdict, compare, digest
+from hub_common.replay_digest import TableVerdict, compare, digest, odd_rows, reading
+from hub_common.replay_given import take_given
 from hub_common.routing import merge_routes
 from hub_common.testing.harness import Harness
 
@@ -72,7 +75,13 @@ class History:
             later.advance(YEARS)
         heard, told = interleaved(self.heard, seed), interleaved(await self.told(), seed)
         spec, settings = self._harness.runtime.spec, self._harness.settings
-        self.report = await rebuild_from(spec, settings, dsn, batches(heard, batch), batches(told, batch), clock=later)
+        given = spec.replay.given if spec.replay is not None else ()
+        with TemporaryDirectory() as folder:
+            async with reading(settings.database_dsn.get_secret_value()) as present:
+                taken = await take_given(present, given, Path(folder))
+            self.report = await rebuild_from(
+                spec, settings, dsn, batches(heard, batch), batches(told, batch), taken=taken, clock=later
+            )
         return self.report
 
     async def verdicts(self, dsn: str, *, seed: int = 0, batch: int = 7) -> dict[str, TableVerdict]:
@@ -82,6 +91,23 @@ class History:
         assert plan is not None, "the rebuild would have refused"
         present = await digest(self._harness.settings.database_dsn.get_secret_value(), plan)
         return {verdict.table: verdict for verdict in compare(present, await digest(dsn, plan))}
+
+    async def prove(self, dsn: str, *, seed: int = 0, batch: int = 7, empty: Collection[str] = ()) -> ReplayReport:
+        """Rebuild, and fail with the rows that differ. Every compared table must hold something, but for `empty`."""
+        before, verdicts = await self.told(), await self.verdicts(dsn, seed=seed, batch=batch)
+        spec, report = self._harness.runtime.spec, self.report
+        assert spec.replay is not None, "the rebuild would have refused"
+        assert report is not None, "the rebuild has just been made"
+        present = self._harness.settings.database_dsn.get_secret_value()
+        for table in spec.replay.tables:
+            verdict = verdicts[table.name]
+            if not verdict.equal:
+                key = table.key or [column.name for column in spec.metadata.tables[table.name].primary_key]
+                raise AssertionError(f"{table.name}: {verdict} {await odd_rows(present, dsn, table, key)}")
+            assert bool(verdict.rebuilt.rows) != (table.name in empty), f"{table.name}: {verdict.rebuilt.rows} rows"
+        assert (report.dead, report.waiting) == (0, 0), report
+        assert await self.told() == before, "a replay told something"
+        return report
 
 
 def interleaved(records: Sequence[InRecord], seed: int) -> list[InRecord]:

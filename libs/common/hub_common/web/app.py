@@ -17,6 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub_common.logs import describe_error, get_logger
+from hub_common.tracing import Tracing
+from hub_common.tracing_work import WebSpans
 from hub_common.web.auth import OperatorTokens, Role, operator
 from hub_common.web.middleware import BodyLimit, ErrorBoundary
 from hub_common.web.problems import install_handlers
@@ -57,6 +59,7 @@ def build_app(
     body_limit: int = BODY_LIMIT,
     openapi: bool = False,
     default_role: Role = Role.VIEWER,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """The web application of service `name`.
 
@@ -73,7 +76,11 @@ def build_app(
         redoc_url=None,
         openapi_url="/openapi.json" if openapi else None,
         lifespan=_refuse_open_routes,
-        middleware=[Middleware(ErrorBoundary, log=log), Middleware(BodyLimit, limit=body_limit)],
+        middleware=[
+            *([Middleware(WebSpans, tracing=tracing)] if tracing is not None else []),
+            Middleware(ErrorBoundary, log=log),
+            Middleware(BodyLimit, limit=body_limit),
+        ],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.operator_tokens = operators or OperatorTokens()

@@ -12,8 +12,9 @@ from uuid import UUID
 import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub_common.dead_letter_edits import Edit, EditRefused, EditTooLate, NoSuchLetter, edit_and_redrive
 from hub_common.dead_letters import discard, redrive
 from hub_common.effects import store
 from hub_common.effects.model import EffectState
@@ -22,13 +23,16 @@ from hub_common.http.budget import BudgetAway
 from hub_common.http.budget_forecast import Verdict as BudgetVerdict
 from hub_common.parked import resume
 from hub_common.web.auth import Operator, Role, operator
-from hub_common.web.problems import Problem
+from hub_common.web.problems import FieldError, Problem
+from hub_common.web.summary import summary_route
 
 if TYPE_CHECKING:
     from hub_common.runtime import Runtime
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 CanAct = Annotated[Operator, Depends(operator(Role.OPERATOR))]
+Tenants = Annotated[str | None, Query(max_length=2000)]
+"""Names joined by commas; what belongs to others, or to nobody known, is left out. None = all."""
 
 
 class Redrive(BaseModel):
@@ -37,6 +41,8 @@ class Redrive(BaseModel):
     model_config = ConfigDict(extra="forbid")
     ids: list[UUID] = Field(min_length=1, max_length=10_000)
     dry_run: bool = False
+    tenants: list[str] | None = None
+    """Letters of other tenants are left alone. None = of all."""
 
 
 class Discard(BaseModel):
@@ -45,6 +51,18 @@ class Discard(BaseModel):
     model_config = ConfigDict(extra="forbid")
     ids: list[UUID] = Field(min_length=1, max_length=10_000)
     reason: str = Field(min_length=3, max_length=500)
+    tenants: list[str] | None = None
+
+
+class EditLetter(BaseModel):
+    """Send a corrected copy of one dead letter. `dry_run` only says whether the copy would be taken."""
+
+    model_config = ConfigDict(extra="forbid")
+    value: str = Field(min_length=2, max_length=900_000)
+    """The whole value as JSON text."""
+    reason: str = Field(min_length=3, max_length=500)
+    dry_run: bool = False
+    tenants: list[str] | None = None
 
 
 class SettleEffect(BaseModel):
@@ -62,11 +80,39 @@ class Unpark(BaseModel):
     resolution: str = Field(min_length=3, max_length=500)
 
 
+class UnparkAll(Unpark):
+    """Close parked items that need nothing more, all in one transaction."""
+
+    ids: list[UUID] = Field(min_length=1, max_length=1000)
+
+
 VERDICTS = {
     "applied": EffectState.DONE,
     "not_applied_resend": EffectState.RETRY,
     "not_applied_give_up": EffectState.REJECTED,
 }
+
+LETTERS = r"""
+SELECT * FROM dead_letters WHERE state = $1 AND ($2::text IS NULL OR cause = $2) AND ($3::text IS NULL OR topic = $3)
+  AND ($4::uuid IS NULL OR (died_at, dead_letter_id) <
+       (SELECT died_at, dead_letter_id FROM dead_letters WHERE dead_letter_id = $4))
+  AND ($6::text[] IS NULL OR headers ->> 'tenant' = ANY($6))
+  AND ($7::text IS NULL OR md5(split_part(error, E'\n', 1)) = $7)
+  AND ($8::timestamptz IS NULL OR died_at <= $8)
+ORDER BY died_at DESC, dead_letter_id DESC LIMIT $5
+"""
+# Letters with the same first line of their error belong together; its digest is short enough for an address.
+LETTER_GROUPS = r"""
+SELECT cause, topic, split_part(error, E'\n', 1) AS error, md5(split_part(error, E'\n', 1)) AS "group",
+       count(*) AS count, count(*) FILTER (WHERE event_id IS NOT NULL) AS redrivable, min(died_at) AS first,
+       max(died_at) AS last
+FROM dead_letters WHERE state = 'open' AND ($1::text[] IS NULL OR headers ->> 'tenant' = ANY($1))
+GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 200
+"""
+RETRIES = """
+SELECT *, headers ->> 'tenant' AS tenant, headers ->> 'ce_type' AS type, headers ->> 'edited_from' AS edited_from
+FROM inbox_retry WHERE ($2::text[] IS NULL OR headers ->> 'tenant' = ANY($2)) ORDER BY seq LIMIT $1
+"""
 
 
 def plain(row: asyncpg.Record, *, without: Sequence[str] = (), parse: Sequence[str] = ()) -> dict[str, Any]:
@@ -78,6 +124,11 @@ def plain(row: asyncpg.Record, *, without: Sequence[str] = (), parse: Sequence[s
     }
 
 
+def listed(tenants: str | None) -> list[str] | None:
+    """The names of a `tenants` parameter."""
+    return None if tenants is None else [name for name in tenants.split(",") if name]
+
+
 def operations_router(runtime: Runtime) -> APIRouter:
     """Routes below `/v1/operations`."""
     router = APIRouter(prefix="/v1/operations", tags=["operations"])
@@ -85,37 +136,80 @@ def operations_router(runtime: Runtime) -> APIRouter:
     _effects(router, runtime)
     _parked(router, runtime)
     _budgets(router, runtime)
+    summary_route(router, runtime)
     return router
 
 
 def _dead_letters(router: APIRouter, runtime: Runtime) -> None:
     @router.get("/dead-letters")
-    async def list_dead_letters(state: str = "open", limit: Limit = 100) -> dict[str, Any]:
-        rows = await runtime.pool.fetch(
-            "SELECT * FROM dead_letters WHERE state = $1 ORDER BY died_at DESC LIMIT $2", state, limit
-        )
+    async def list_dead_letters(
+        state: str = "open",
+        cause: str | None = None,
+        topic: str | None = None,
+        before: UUID | None = None,
+        limit: Limit = 100,
+        tenants: Tenants = None,
+        group: str | None = None,
+        until: AwareDatetime | None = None,
+    ) -> dict[str, Any]:
+        """Newest first; `before` is the id of the last one of the page before, `until` leaves out what died later."""
+        rows = await runtime.pool.fetch(LETTERS, state, cause, topic, before, limit, listed(tenants), group, until)
         return {"items": [plain(row, without=("value",), parse=("headers",)) for row in rows]}
 
     @router.get("/dead-letters/causes")
-    async def group_dead_letters() -> dict[str, Any]:
-        rows = await runtime.pool.fetch(
-            "SELECT cause, topic, split_part(error, E'\\n', 1) AS error, count(*) AS count, min(died_at) AS first,"
-            " max(died_at) AS last FROM dead_letters WHERE state = 'open' GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 200"
-        )
+    async def group_dead_letters(tenants: Tenants = None) -> dict[str, Any]:
+        rows = await runtime.pool.fetch(LETTER_GROUPS, listed(tenants))
         return {"items": [plain(row) for row in rows]}
+
+    @router.get("/dead-letters/{dead_letter_id}")
+    async def show_dead_letter(dead_letter_id: UUID, _: CanAct) -> dict[str, Any]:
+        """One dead letter with its bytes as text. They may be personal data: operators only."""
+        row = await runtime.pool.fetchrow("SELECT * FROM dead_letters WHERE dead_letter_id = $1", dead_letter_id)
+        if row is None:
+            detail = f"This service has no dead letter {dead_letter_id}."
+            raise Problem("dead-letter-unknown", "No such dead letter", 404, detail)
+        value = row["value"].decode(errors="backslashreplace") if row["value"] is not None else None
+        return plain(row, without=("value",), parse=("headers",)) | {"value": value}
 
     @router.post("/dead-letters/redrive")
     async def redrive_dead_letters(body: Redrive, who: CanAct) -> dict[str, Any]:
-        sent = await redrive(runtime.transactions, body.ids, actor=who.login, dry_run=body.dry_run)
+        sent = await redrive(
+            runtime.transactions, body.ids, actor=who.login, dry_run=body.dry_run, tenants=body.tenants
+        )
         return {"redriven": sent, "dry_run": body.dry_run}
 
     @router.post("/dead-letters/discard")
     async def discard_dead_letters(body: Discard, who: CanAct) -> dict[str, Any]:
-        return {"discarded": await discard(runtime.transactions, body.ids, actor=who.login, reason=body.reason)}
+        closed = await discard(
+            runtime.transactions, body.ids, actor=who.login, reason=body.reason, tenants=body.tenants
+        )
+        return {"discarded": closed}
+
+    @router.post("/dead-letters/{dead_letter_id}/edit")
+    async def edit_dead_letter(dead_letter_id: UUID, body: EditLetter, who: CanAct) -> dict[str, Any]:
+        edit = Edit(body.value, body.reason, who.login)
+        try:
+            copy_id = await edit_and_redrive(
+                runtime.transactions,
+                runtime.connections,
+                dead_letter_id,
+                edit,
+                dry_run=body.dry_run,
+                tenants=body.tenants,
+            )
+        except NoSuchLetter:
+            detail = f"This service has no dead letter {dead_letter_id}."
+            raise Problem("dead-letter-unknown", "No such dead letter", 404, detail) from None
+        except EditTooLate as late:
+            raise Problem("dead-letter-settled", "Nothing to edit", 409, str(late)) from None
+        except EditRefused as error:
+            errors = [FieldError(f"#/{path}", rule) for path, rule in error.broken]
+            raise Problem("edit-refused", "The copy may not be sent", 422, str(error), errors=errors) from None
+        return {"copy_id": copy_id, "dry_run": body.dry_run}
 
     @router.get("/retries")
-    async def list_retries(limit: Limit = 100) -> dict[str, Any]:
-        rows = await runtime.pool.fetch("SELECT * FROM inbox_retry ORDER BY seq LIMIT $1", limit)
+    async def list_retries(limit: Limit = 100, tenants: Tenants = None) -> dict[str, Any]:
+        rows = await runtime.pool.fetch(RETRIES, limit, listed(tenants))
         return {"items": [plain(row, without=("value", "headers")) for row in rows]}
 
 
@@ -176,6 +270,12 @@ def _parked(router: APIRouter, runtime: Runtime) -> None:
             limit,
         )
         return {"items": [plain(row, parse=("data",)) for row in rows]}
+
+    @router.post("/parked/close")
+    async def close_all_parked(body: UnparkAll, who: CanAct) -> dict[str, Any]:
+        async with runtime.transactions.begin() as tx:
+            rows = await resume(tx, body.ids, resolution=body.resolution, actor=who.login)
+        return {"closed": [row["parked_id"] for row in rows], "resolution": body.resolution}
 
     @router.post("/parked/{parked_id}/close")
     async def close_parked(parked_id: UUID, body: Unpark, who: CanAct) -> dict[str, Any]:

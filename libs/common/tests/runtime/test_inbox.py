@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_common.dead_letters import discard, redrive
+from hub_common.errors import is_storage_down
 from hub_common.kafka.records import InRecord
 from hub_common.routing import stages
 from hub_common.testing import Harness
@@ -124,6 +126,26 @@ async def test_a_passing_failure_parks_the_key_and_lets_others_flow(harness: Har
     assert told == [1, 2, 3]
 
 
+async def test_a_database_that_takes_no_writes_blames_no_event(harness: Harness) -> None:
+    """Full, or failed over to a standby: the batch is repeated until it can be written, however often that is."""
+    pool = harness.runtime.pool
+    name = await pool.fetchval("SELECT current_database()")
+    await pool.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await pool.expire_connections()
+    for _ in range(3):
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError) as refused:
+            await harness.feed(stock(harness, "A", 5))
+        assert is_storage_down(refused.value)
+    async with pool.acquire() as conn:
+        await conn.execute("SET default_transaction_read_only = off")
+        await conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    await pool.expire_connections()
+    counts = "SELECT (SELECT count(*) FROM inbox_retry), (SELECT count(*) FROM dead_letters)"
+    assert tuple(await pool.fetchrow(counts) or ()) == (0, 0)
+    await harness.feed(stock(harness, "A", 5))
+    assert set(await levels(harness)) == {"A"}
+
+
 async def test_later_events_of_a_key_wait_behind_a_failing_head(harness: Harness) -> None:
     handlers.failing.add("A")
     await harness.feed(stock(harness, "A", 1), stock(harness, "A", 2))
@@ -168,11 +190,11 @@ async def test_discarding_needs_a_reason_and_keeps_the_row(harness: Harness) -> 
     assert row["value"] is not None
 
 
-async def test_types_nobody_handles_are_ignored(harness: Harness) -> None:
+async def test_types_that_no_release_so_far_knows_are_passed_over_and_counted(harness: Harness) -> None:
     good = harness.record(*stock(harness, "A", 1))
     headers = [(name, b"stock.reported.v9" if name == "ce_type" else value) for name, value in good.headers]
     result = await harness.runtime.inbox.process([InRecord(good.topic, 0, 1, b"A", b"{}", headers, 0)])
-    assert (result.ignored, result.dead) == (1, 0)
+    assert (result.ignored, result.unknown, result.dead) == (0, 1, 0)
 
 
 def event_of(key: str, kind: int, number: int) -> Event[EventData]:

@@ -14,6 +14,7 @@ from hub_common.kafka.records import InRecord
 from hub_common.parked import Park, park, resume
 from hub_common.replay import Compared, FenceBroken, NotFresh, ReplayPlan, as_replayed, plan_problems, rebuild_from
 from hub_common.replay_digest import compare, digest, odd_rows
+from hub_common.replay_given import Given, GivenWritten
 from hub_common.replay_parked import CONNECTIONS, PARKED, PARKED_ROUTES
 from hub_common.routing import Handler
 from hub_common.service import ServiceSpec
@@ -224,8 +225,8 @@ def test_a_plan_must_speak_of_every_table_and_only_of_what_exists() -> None:
         tables=(Compared("notes", ignore={"sku": "x", "colour": "x"}), Compared("nothing")), left_out={"notes": "x"}
     )
     assert plan_problems(replace(SPEC, replay=bad)) == [
-        "connections: neither compared nor left out",
-        "parked: neither compared nor left out",
+        "connections: neither compared, given nor left out",
+        "parked: neither compared, given nor left out",
         "nothing: no such table",
         "notes: named twice",
         "notes.sku: is part of the key, without which rows cannot be compared",
@@ -233,6 +234,67 @@ def test_a_plan_must_speak_of_every_table_and_only_of_what_exists() -> None:
     ]
     with pytest.raises(ValueError, match="has no replay plan"):
         plan_problems(SPEC)
+
+
+async def on_stock_of_others(tx: Tx, events: Sequence[Event[StockReported]]) -> None:
+    """The probe's handler, for what people did not note down."""
+    await handlers.on_stock(tx, [event for event in events if not event.key.startswith("by-hand")])
+
+
+PARTLY = ReplayPlan(
+    tables=(Compared("notes", where="NOT (sku LIKE 'by-hand%')"), CONNECTIONS, PARKED),
+    own=PARKED_ROUTES,
+    given=(Given("notes", "people note them down", where="sku LIKE 'by-hand%'"),),
+)
+WHOLLY = replace(PARTLY, tables=(CONNECTIONS, PARKED), given=(Given("notes", "people note them down"),))
+
+
+async def test_what_is_given_is_copied_and_the_others_are_rebuilt(database: str, new_database: NewDatabase) -> None:
+    spec = replace(SPEC, replay=PARTLY, routes={**SPEC.routes, StockReported: on_stock_of_others})
+    assert plan_problems(spec) == []
+    async with Harness(spec, database) as harness:
+        history, shadow = await live(harness), new_database(None)
+        await harness.runtime.pool.execute("INSERT INTO notes VALUES ('by-hand-1', 4, 1), ('by-hand-2', 5, 1)")
+        verdicts = await history.verdicts(shadow)
+        assert verdicts["notes"].equal
+        assert verdicts["notes"].rebuilt.rows == 6
+        assert history.report is not None
+        assert history.report.given == {"notes": 2}
+    conn = await asyncpg.connect(shadow)
+    copied = await conn.fetch("SELECT sku, quantity FROM notes WHERE sku LIKE 'by-hand%' ORDER BY sku")
+    await conn.close()
+    assert [tuple(row) for row in copied] == [("by-hand-1", 4), ("by-hand-2", 5)]
+
+
+@pytest.mark.parametrize("plan", [PARTLY, WHOLLY])
+async def test_handlers_may_not_write_what_is_given(database: str, new_database: NewDatabase, plan: ReplayPlan) -> None:
+    """Copied, it would be equal whatever the handlers do."""
+    async with Harness(replace(SPEC, replay=plan), database) as harness:
+        history = await live(harness)
+        await harness.feed(stock(harness, "by-hand", 1), stock(harness, "by-hand", 2))
+        with pytest.raises(GivenWritten, match=r"\d+ rows of notes"):
+            await history.rebuild(new_database(None))
+        with pytest.raises(ValueError, match="taken: probe needs what is given of"):
+            await rebuild_from(
+                harness.runtime.spec, harness.settings, new_database(None), batches([], 1), batches([], 1)
+            )
+
+
+def test_what_is_given_needs_a_reason_of_its_own_and_is_told_by_nobody() -> None:
+    bad = ReplayPlan(
+        tables=(CONNECTIONS, Compared("notes")),
+        given=(Given("parked", "people"), Given("notes", "people", where="sku = 'A'"), Given("nothing", " ")),
+    )
+    assert plan_problems(replace(SPEC, replay=bad)) == [
+        "nothing: no such table",
+        "parked: follows from events and cannot be given",
+        "parked: given for the same reason as another table; say whose it is",
+        "notes: given for the same reason as another table; say whose it is",
+        "notes: given in part; compare the others with where=NOT (sku = 'A')",
+        "nothing: given without a reason",
+    ]
+    twice = replace(PLAN, given=(Given("notes", "people"),))
+    assert plan_problems(replace(SPEC, replay=twice)) == ["notes: named twice"]
 
 
 async def test_digests_do_not_depend_on_where_rows_lie_but_on_every_column(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub_contracts.examples.world import LAMP_LINE, ORDER, PIXMANIA, Example, at
+from hub_contracts.examples.world import LAMP_LINE, ORDER, PIXMANIA, ROUTE, Example, at
 from hub_contracts.ids import effect_id_for, marketplace_return_id_for, message_id_for
 from hub_contracts.messages import MessageReceived, MessageRejected, MessageSent, Sender
 from hub_contracts.refunds import (
@@ -29,6 +29,7 @@ EXAMPLES: tuple[Example, ...] = (
             connection_id=PIXMANIA,
             effect_id=effect_id_for(f"upload_invoice:{ORDER}"),
             reason="type_code: the document type is not known",
+            route_id=ROUTE,
         ),
         key=_KEY,
         time=at(days=1, hours=4),
@@ -85,6 +86,7 @@ EXAMPLES: tuple[Example, ...] = (
             message_reference="9f2c51d0-1",
             order_id=ORDER,
             sender=Sender.BUYER,
+            attachments=1,
             locale="fr_FR",
             awaits_answer=True,
             answer_by=at(days=6),

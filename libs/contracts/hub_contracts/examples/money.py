@@ -9,6 +9,7 @@ from hub_contracts.ids import cancellation_id_for, effect_id_for, refund_id_for
 from hub_contracts.refunds import (
     CancellationConfirmed,
     CancellationRejected,
+    CancelledMoney,
     RefundConfirmed,
     RefundLine,
     RefundRejected,
@@ -40,6 +41,7 @@ EXAMPLES: tuple[Example, ...] = (
             currency="EUR",
             lines=_LINES,
             requested_by="policy",
+            requested_at=at(days=8, seconds=1),
         ),
         key=_KEY,
         time=at(days=8, seconds=3),
@@ -81,6 +83,9 @@ EXAMPLES: tuple[Example, ...] = (
             connection_id=PIXMANIA,
             effect_id=_CANCEL_EFFECT,
             confirmed_by="probe",
+            money=(
+                CancelledMoney(line_id=LAMP_LINE, quantity=2, amount=Decimal("69.80"), shipping_amount=Decimal("4.90")),
+            ),
         ),
         key=_KEY,
         time=at(hours=3, seconds=4),

@@ -24,6 +24,7 @@ from hub_contracts.orders import (
     LineStatus,
     ObservedRefund,
     OrderChanged,
+    OrderCustomerErased,
     OrderCustomerRecorded,
     OrderLine,
     OrderReceived,
@@ -178,5 +179,17 @@ EXAMPLES: tuple[Example, ...] = (
         time=at(hours=1, seconds=21),
         version=2,
         after="order.status_changed.v1",
+    ),
+    Example(
+        OrderCustomerErased(
+            order_id=ORDER,
+            connection_id=PIXMANIA,
+            erased_at=at(days=30),
+            why="request",
+            requested_by="j.example",
+        ),
+        key=str(ORDER),
+        time=at(days=30),
+        version=7,
     ),
 )

@@ -73,7 +73,13 @@ EXAMPLES: tuple[Example, ...] = (
         time=at(days=2, hours=15),
     ),
     Example(
-        OfferListed(connection_id=PIXMANIA, offer_sku=LAMP_SKU, effect_id=_LISTING, confirmed_by="probe"),
+        OfferListed(
+            connection_id=PIXMANIA,
+            offer_sku=LAMP_SKU,
+            effect_id=_LISTING,
+            version=1_772_442_845_250,
+            confirmed_by="probe",
+        ),
         key=str(PIXMANIA),
         time=at(hours=6),
     ),
@@ -82,6 +88,7 @@ EXAMPLES: tuple[Example, ...] = (
             connection_id=PIXMANIA,
             offer_sku=LAMP_SKU,
             effect_id=_LISTING,
+            version=1_772_442_845_251,
             problems=("state: the state of the product is unknown",),
             import_reference="2045",
         ),

@@ -10,7 +10,26 @@ from fastapi import APIRouter
 
 from hub_common.web import Role
 from ops_console.console import Console
-from ops_console.pages import audit_page, oidc_page, sign_in, static, today
+from ops_console.pages import (
+    audit_page,
+    connection_actions,
+    connection_mapping,
+    connections,
+    desk,
+    desk_dead,
+    desk_doubts,
+    oidc_page,
+    orders,
+    orders_actions,
+    orders_address,
+    orders_story,
+    privacy,
+    sign_in,
+    static,
+    today,
+    topics,
+    what_if,
+)
 
 if TYPE_CHECKING:
     from hub_common.runtime import Runtime
@@ -28,6 +47,12 @@ class NavEntry:
 
 NAVIGATION = (
     NavEntry("Today", "/", "t"),
+    NavEntry("Orders", "/orders", "o"),
+    NavEntry("Desk", "/desk", "d"),
+    NavEntry("Topics", "/topics", "l"),
+    NavEntry("Connections", "/connections", "c"),
+    NavEntry("What-if", "/what-if", "w"),
+    NavEntry("Privacy", "/privacy", "p", Role.ADMIN),
     NavEntry("Audit log", "/audit", "a", Role.ADMIN),
 )
 
@@ -36,6 +61,19 @@ ROUTERS: tuple[Callable[[Console], APIRouter], ...] = (
     sign_in.router,
     oidc_page.router,
     today.router,
+    orders.router,
+    orders_story.router,
+    orders_actions.router,
+    orders_address.router,
+    connection_actions.router,
+    connection_mapping.router,
+    connections.router,
+    what_if.router,
+    topics.router,
+    desk.router,
+    desk_dead.router,
+    desk_doubts.router,
+    privacy.router,
     audit_page.router,
 )
 
@@ -43,5 +81,5 @@ ROUTERS: tuple[Callable[[Console], APIRouter], ...] = (
 def pages(runtime: Runtime) -> Sequence[APIRouter]:
     """All pages of a running console."""
     console = Console.of(runtime)
-    console.templates.globals(navigation=NAVIGATION)
+    console.templates.globals(navigation=NAVIGATION, roles=Role)
     return [make(console) for make in ROUTERS]

@@ -69,6 +69,10 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+});
+
 hub.localTimes(document);
 const every = Number(document.querySelector("[data-refresh-seconds]")?.dataset.refreshSeconds ?? 0);
 if (every > 0) setInterval(() => hub.refresh().catch(() => {}), every * 1000);

@@ -77,7 +77,7 @@ class Inventor:
             currency="GBP" if country == "UK" else "EUR",
             vat_rate=Decimal(VAT[country]),
             lines=self._lines(options),
-            buyer=self._buyer(country),
+            buyer=self._buyer(country) | options.buyer,
             options=options,
         )
         self._world.orders[contract, reference] = order

@@ -82,6 +82,8 @@ class OrderOptions(BaseModel):
     carrier: str | None = None
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
+    buyer: dict[str, str] = {}
+    """Fields of the buyer's address in place of invented ones (`lastname`, `address_line1`, `email`, …)."""
     is_mmf: bool = False
     professional: bool = False
     pickup_point: bool = False

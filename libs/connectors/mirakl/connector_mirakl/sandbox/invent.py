@@ -69,6 +69,8 @@ class OrderOptions(BaseModel):
     """A code of SH12."""
     locale: str | None = None
     """The buyer's language field; drawn from the country."""
+    buyer: dict[str, str] = {}
+    """Fields of the buyer's address in place of invented ones (`lastname`, `street_1`, `phone`, …)."""
 
 
 LOOKS = (
@@ -142,7 +144,8 @@ def _invent(
         created=created,
         updated=now if now > created else created,
         lines=_lines(world, settings, draw, reference, options),
-        buyer=_buyer(draw, country, options.professional) | {"locale": options.locale or LOCALES.get(country, "en_GB")},
+        buyer=_buyer(draw, country, options.professional, options.buyer)
+        | {"locale": options.locale or LOCALES.get(country, "en_GB")},
         currency=settings.profile.currency,
         tax_mode=options.tax_mode,
         channel=options.channel or (draw.choice(settings.profile.channels) if settings.profile.channels else None),
@@ -214,7 +217,7 @@ def _tax(paid: Decimal, rule: str) -> SimTax:
     return SimTax("TVA20", (paid / 6).quantize(Decimal("0.01")), Decimal("20.0"), rule)
 
 
-def _buyer(draw: random.Random, country: str, professional: bool | None) -> dict[str, Any]:
+def _buyer(draw: random.Random, country: str, professional: bool | None, given: dict[str, str]) -> dict[str, Any]:
     first, last = draw.choice(FIRST), draw.choice(LAST)
     name, places = PLACES.get(country, (country, (("00000", "Nowhere"),)))
     postal_code, city = draw.choice(places)
@@ -228,12 +231,12 @@ def _buyer(draw: random.Random, country: str, professional: bool | None) -> dict
         "country": name,
         "country_iso_code": alpha_3(country) or country,
         "phone": f"+331000{number:05d}",
-    }
+    } | given
     business = professional if professional is not None else draw.random() < 0.1
     return {
         "id": f"C-{draw.randrange(1_000_000):06d}",
-        "first": first,
-        "last": last,
+        "first": address["firstname"],
+        "last": address["lastname"],
         "address": address,
         "company": "Societe Fictive" if business else None,
         "email": f"notification+{draw.randrange(10**9):09d}@notification.example.invalid",

@@ -1,0 +1,1 @@
+"""notification-service: tells people by e-mail and webhook what needs them."""

@@ -1,0 +1,1 @@
+"""What `hub doctor` looks at. Each check says what it found and, where something is wrong, what to do."""

@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: written from a few lines each, so that a change can be read."""
