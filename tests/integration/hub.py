@@ -159,9 +159,11 @@ class Hub:
         environment: str = "sandbox",
         pull: bool = False,
         connector_settings: Mapping[str, Any] | None = None,
+        secret: str = WEBHOOK_SECRET,
         **script: Any,
     ) -> str:
-        """A further shop with its connection, active; `script` as in the simulator's `Behaviour`."""
+        """A further shop with its connection, active; `script` as in the simulator's `Behaviour`. Shops of one `secret`
+        share their call budgets."""
         address = {
             "delivery": "webhook",
             "webhook_url": f"{self.cluster.url(SANDBOX)}/generic_shop/shops/{name}/webhook",
@@ -175,7 +177,7 @@ class Hub:
                     "label": name,
                     "environment": environment,
                     "connector_settings": {"delivery": "pull"} if pull else address,
-                    "credentials": {"webhook_secret": WEBHOOK_SECRET},
+                    "credentials": {"webhook_secret": secret},
                 },
             )["connection_id"]
         )
@@ -185,7 +187,7 @@ class Hub:
             "hub_url": self.cluster.url("shop-gateway"),
             "connection_id": connection_id,
             "api_key": key,
-            "webhook_secret": WEBHOOK_SECRET,
+            "webhook_secret": secret,
             "carriers": list(CARRIERS),
             "prices": {sku: PRICES.get(sku, "10.00") for sku in skus},
             "stock": dict.fromkeys(skus, STOCK),

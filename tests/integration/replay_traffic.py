@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from hub_tools.demo.setting import PRICES, SOLD_OUT, UNLINKED
@@ -48,7 +49,9 @@ def _shops(hub: Hub) -> None:
         WITHDRAWN: {"cancel_every_n": 1},
         STATED: {},
     }
-    shops = {sku: hub.shop(f"replayed-{sku.lower()}", sku, **script) for sku, script in scripts.items()}
+    shops = {
+        sku: hub.shop(f"replayed-{sku.lower()}", sku, secret=_secret(sku), **script) for sku, script in scripts.items()
+    }
     mirakl = f"/v1/connections/{hub.setting.connections['mirakl']}"
     links = [{"offer_sku": sku, "shop_connection_id": shop, "shop_sku": sku} for sku, shop in shops.items()]
     hub.registry.put(f"{mirakl}/sku-links", {"links": links})
@@ -61,6 +64,11 @@ def _shops(hub: Hub) -> None:
         rules = hub.registry.get(path)["settings"]["routing"]
         hub.registry.patch(path, {"settings": {"routing": special + rules}})
         hub.has_stock(hub.setting.connections[connector], *shops)
+
+
+def _secret(sku: str) -> str:
+    """One of its own, and so budgets of its own: other tests use those of the others up."""
+    return "whsec_" + b64encode(f"of the shop that sells {sku}".encode()).decode()
 
 
 def _stock(hub: Hub) -> None:

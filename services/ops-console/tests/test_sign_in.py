@@ -176,7 +176,9 @@ def test_only_paths_of_the_console_are_gone_to(path: str, kept: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["ada:admin:*", f"ada:root:*:{HASH}", f"ada:admin:*|x:{HASH}", f"a:viewer::{HASH}", "ada:admin:*:plain"]
+    "setting",
+    ["ada:admin:*", f"ada:root:*:{HASH}", f"ada:admin:*|x:{HASH}", f"a:viewer::{HASH}", "ada:admin:*:plain"],
+    ids=["no hash", "unknown role", "all and one", "no tenant", "plain password"],
 )
 def test_accounts_that_cannot_be_read_are_refused_without_being_quoted(setting: str) -> None:
     with pytest.raises(ValueError, match="entry 1") as refused:

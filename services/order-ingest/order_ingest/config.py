@@ -41,7 +41,7 @@ class IngestSettings(ServiceSettings):
     notices_keep_days: float = Field(default=7, gt=0)
     """How long bodies of notices are kept; those that could not be proven a day at most."""
     customers_keep_days: int = Field(default=90, ge=1)
-    """Longest time that buyers' data of finished orders is kept; a connection may say less. shop-gateway reads it too."""
+    """Longest time that buyers' data of finished orders is kept; a connection may say less. As at shop-gateway."""
     bulk_patience_seconds: float = Field(default=900, ge=0)
     """Where the call budget leaves nothing beside the polls, one chunk may go ahead of a poll after waiting this long.
     0 = never: backfills of such connections then do not move."""

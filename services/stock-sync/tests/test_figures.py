@@ -11,7 +11,8 @@ import pytest
 from hub_common.testing.schema import schema_differences
 from hub_contracts.connections import ConnectionState
 from hub_contracts.envelope import Origin
-from hub_contracts.orders import Environment, FulfilledBy, OrderChanged
+from hub_contracts.orders import Environment, FulfilledBy, OrderChanged, OrderStatusChanged
+from hub_contracts.status import OrderStatus
 from hub_contracts.stock import OfferChanged
 from hub_contracts.work import WorkParked, WorkResumed
 from stock_sync.main import SPEC
@@ -393,3 +394,30 @@ async def test_nothing_is_planned_before_a_connection_is_activated(stage: Stage)
     await stage.connect(MARKET)
     await stage.push()
     assert stage.applied("stock") == [("A", 10)]
+
+
+async def test_statuses_that_come_together_count_one_after_the_other(stage: Stage) -> None:
+    """An order that is shipped and then refunded says nothing about its units any more, but they have left."""
+    await stage.stand()
+    await stage.link("A", "a")
+    await stage.stock("a", 10)
+    order_id = await stage.sell("one", ("A", 2))
+    assert await stage.figures("A") == (10, 2, 8)
+    events = [
+        OrderStatusChanged(
+            order_id=order_id,
+            connection_id=MARKET,
+            environment=Environment.SANDBOX,
+            from_status=before,
+            to_status=after,
+            trigger="test",
+            marketplace_status=after.value,
+            marketplace_updated_at=stage.at(),
+        )
+        for before, after in (
+            (OrderStatus.PREPARATION, OrderStatus.SHIPPED),
+            (OrderStatus.SHIPPED, OrderStatus.REFUNDING),
+        )
+    ]
+    await stage.h.feed(*((order_id, event) for event in events))
+    assert await stage.figures("A") == (10, 0, 10)

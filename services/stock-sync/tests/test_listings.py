@@ -65,3 +65,15 @@ async def test_an_offer_that_is_not_ours_is_no_matter(selling: Stage) -> None:
     await selling.stock("a", 8)
     await push(selling)
     assert selling.applied("stock") == [("A", 8)]
+
+
+async def test_what_was_taken_off_before_it_was_known_stays_off(selling: Stage) -> None:
+    """Catalogue, links and stock come on three topics in any order."""
+    await listed(selling, "C", withdrawn=True)
+    await selling.link("C", "c")
+    await selling.stock("c", 5)
+    await push(selling)
+    assert selling.applied("stock") == []
+    await listed(selling, "C", withdrawn=False)
+    await push(selling)
+    assert selling.applied("stock") == [("C", 5)]
