@@ -53,3 +53,10 @@ def database_template(request: pytest.FixtureRequest) -> str | None:
     """The migrated database that `database` is a copy of; None where no service's schema is tested."""
     package = _package_of(request.path)
     return request.getfixturevalue("migrated")(package) if package else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: a file stays with one, and all tests of the running hub with one, which starts it once."""
+    for item in items:
+        whole_hub = "hub" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("hub" if whole_hub else str(item.path)))
