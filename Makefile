@@ -36,7 +36,7 @@ status: setup  ## What runs
 	@$(BIN)/hub stack status
 
 test: setup  ## Unit, contract, integration and stack tests
-	$(BIN)/pytest -rfEs -n 3 --dist loadgroup --no-loadscope-reorder $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs -n 3 --dist loadfile --no-loadscope-reorder $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
 
 replay: setup  ## Let orders flow through a hub of its own, rebuild every service from its topics, compare
 	$(BIN)/pytest -rfEs tests/integration/test_replay.py $(PYTEST_ARGS)

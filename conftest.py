@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from hub_common.migrate import upgrade
 from hub_tools.stack.databases import create_database, drop_database
@@ -19,6 +21,8 @@ pytest_plugins = ["hub_tools.testing.fixtures"]
 
 REPO = Path(__file__).parent
 PROBE = "hub_common.testing.probe"
+SHARES_A_HUB = "tests/integration/"
+"""Its tests start one hub for all of them, which takes longer than most of them."""
 
 
 def _package_of(path: Path) -> str | None:
@@ -55,8 +59,15 @@ def database_template(request: pytest.FixtureRequest) -> str | None:
     return request.getfixturevalue("migrated")(package) if package else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: a file stays with one, and all tests of the running hub with one, which starts it once."""
-    for item in items:
-        whole_hub = "hub" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("hub" if whole_hub else str(item.path)))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
+    """With several workers a file stays with one of them, and so do all tests that share a running hub."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return SHARES_A_HUB if path.startswith(SHARES_A_HUB) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Hand out tests by file."""
+    return ByFile(config, log)
