@@ -141,7 +141,7 @@ def test_every_other_table_and_document_agrees_with_it(clone: Clone, postgres: s
         "tests/contract",
         "tests/deploy/test_compose.py",
         "tests/deploy/test_kustomize.py",
-        "tests/deploy/test_k8s_overlays.py",
+        "tests/deploy/test_k8s_overlays.py::test_topics_rights_and_databases_are_those_of_the_code[overlays/prod]",
     )
     for test in (
         f"test_compose.py::test_a_service_runs_its_own_package_on_its_own_database[{NAME}]",

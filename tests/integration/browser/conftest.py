@@ -26,9 +26,9 @@ QUIET = (
 """Tests run as root in a container, and a browser must not look for its maker's hosts."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each page has a context of its own."""
+    """One browser per file: while it is driven, no asynchronous test can run in this process."""
     path = os.environ.get("HUB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on this machine: install it, or name one in HUB_CHROMIUM")

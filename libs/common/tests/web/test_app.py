@@ -179,7 +179,7 @@ async def test_roles(app: FastAPI) -> None:
     ("setting", "rule"),
     [
         ("anna:viewer", "login:role:sha256hex"),
-        (f"anna:boss:{'0' * 64}", "viewer, operator or admin"),
+        (f"anna:boss:{'0' * 64}", "viewer, operator, admin or delegate"),
         (f"anna:viewer:{CANARY}", "64 lower-case hex"),
         (f"an na:viewer:{'0' * 64}", "login of entry 1"),
     ],
