@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # bench and chaos take minutes and have targets of their own.
-# The longest come first, so that no worker is left alone with one of them at the end: first of all the tests that share
-# a running hub, which stay with one worker (conftest.py).
-TESTED := $(wildcard tests/integration tools tests libs services)
+# The longest files come first, so that no worker is left alone with one of them at the end. The tests of the running hub
+# come after them: beside three workers, calls with the tests' short time-outs would fail for want of a processor.
+TESTED := $(wildcard tools tests libs services)
 UNTESTED := --ignore=tests/chaos
 
 # Every package of every distribution, for the type checker: names, and the folders they lie in.
@@ -36,7 +36,8 @@ status: setup  ## What runs
 	@$(BIN)/hub stack status
 
 test: setup  ## Unit, contract, integration and stack tests
-	$(BIN)/pytest -rfEs -n 3 --dist loadfile --no-loadscope-reorder $(UNTESTED) $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs -n 3 --dist loadfile $(UNTESTED) --ignore=tests/integration $(PYTEST_ARGS) $(TESTED)
+	$(BIN)/pytest -rfEs $(PYTEST_ARGS) tests/integration
 
 replay: setup  ## Let orders flow through a hub of its own, rebuild every service from its topics, compare
 	$(BIN)/pytest -rfEs tests/integration/test_replay.py $(PYTEST_ARGS)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from hub_common.migrate import upgrade
 from hub_tools.stack.databases import create_database, drop_database
@@ -21,8 +19,6 @@ pytest_plugins = ["hub_tools.testing.fixtures"]
 
 REPO = Path(__file__).parent
 PROBE = "hub_common.testing.probe"
-SHARES_A_HUB = "tests/integration/"
-"""Its tests start one hub for all of them, which takes longer than most of them."""
 
 
 def _package_of(path: Path) -> str | None:
@@ -57,17 +53,3 @@ def database_template(request: pytest.FixtureRequest) -> str | None:
     """The migrated database that `database` is a copy of; None where no service's schema is tested."""
     package = _package_of(request.path)
     return request.getfixturevalue("migrated")(package) if package else None
-
-
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
-    """With several workers a file stays with one of them, and so do all tests that share a running hub."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return SHARES_A_HUB if path.startswith(SHARES_A_HUB) else path
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    """Hand out tests by file."""
-    return ByFile(config, log)

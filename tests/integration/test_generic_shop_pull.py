@@ -52,10 +52,14 @@ class OwnShop:
         now = datetime.now(UTC).isoformat()
         return self.post("stock.changed", {"items": [{"sku": sku, "quantity": quantity}], "reported_at": now}, **how)
 
+    def ask(self, cursor: str, limit: int) -> httpx.Response:
+        """Ask for one page, whatever the answer."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.get(f"{self.base}/orders", params={"cursor": cursor, "limit": limit}, headers=headers)
+
     def page(self, cursor: str, limit: int) -> dict[str, Any]:
         """One page of the order list."""
-        headers = {"authorization": f"Bearer {self.key}"}
-        answer = httpx.get(f"{self.base}/orders", params={"cursor": cursor, "limit": limit}, headers=headers)
+        answer = self.ask(cursor, limit)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -82,6 +86,7 @@ def own(hub: Hub) -> OwnShop:
     own = OwnShop(f"{hub.cluster.url('shop-gateway')}/v1/shops/{shop}", shop, hub.scripts["own-platform"]["api_key"])
     # The gateway hears of a new connection within a second; before that it knows no key and no secret of it.
     eventually(lambda: own.state(SKU, 50).status_code == 202, "the gateway takes the new shop's posts")
+    eventually(lambda: own.ask("", 1).status_code == 200, "and knows its key, which is told by an event of its own")
     return own
 
 
