@@ -38,7 +38,7 @@ async def main() -> None:
     clock = ManualClock()
     factory = connector(NAME)
     simulator = factory.build_sandbox(SandboxOptions(clock))
-    server = WebServer(simulator.app)
+    server = WebServer(simulator.app, drain_seconds=0)
     await server.start()
     keys = SecretStr(generate_key("test"))
     async with Harness(SPEC, os.environ["HUB_TEST_DSN"], clock=clock, instance="a", credentials_keys=keys) as hub:

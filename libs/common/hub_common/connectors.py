@@ -95,6 +95,15 @@ def _installed(name: str) -> bool:
     return True
 
 
+def can(connection: Connection, capability: str) -> bool:
+    """Whether the connection has the capability, active or not. A connector that is not installed has none."""
+    try:
+        manifest = connector(connection.data.connector).manifest
+    except UnknownConnector:
+        return False
+    return supports(manifest, connection.data.settings.capabilities_off, capability)
+
+
 def supports(manifest: Manifest, capabilities_off: Sequence[str], capability: str) -> bool:
     """True when the connector has the capability and the connection has not switched it off."""
     return capability in manifest.capabilities and capability not in capabilities_off

@@ -16,12 +16,12 @@ import orjson
 from carrier_mapper import store, store_rules
 from carrier_mapper.mapping import advance, decide_again
 from connector_kit.capabilities import ListsCarriers, MarketplaceCarrier
-from connector_kit.discovery import UnknownConnector, connector
 from connector_kit.http import CallError, Lane
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
-from hub_common.connectors import supports
+from hub_common.connectors import can
 from hub_common.errors import is_storage_down
+from hub_common.turns import held, lease_names, most_overdue
 from hub_common.tx import Tx
 
 if TYPE_CHECKING:
@@ -41,18 +41,12 @@ SELECT p.parcel_id, p.connection_id FROM parcels p WHERE p.outcome IS NULL AND p
 
 def lists_carriers(connection: Connection) -> bool:
     """Whether this connection's list can be fetched now."""
-    if not (connection.active and connection.is_marketplace):
-        return False
-    try:
-        manifest = connector(connection.data.connector).manifest
-    except UnknownConnector:
-        return False
-    return supports(manifest, connection.data.settings.capabilities_off, Capability.CARRIERS)
+    return connection.active and connection.is_marketplace and can(connection, Capability.CARRIERS)
 
 
 def needed_leases(runtime: Runtime) -> set[str]:
     """One lease per credential: its connections share the marketplace's quota."""
-    return {LEASE + each.data.credential_ref for each in runtime.connections.all() if lists_carriers(each)}
+    return lease_names(runtime, LEASE, lists_carriers)
 
 
 class CarrierLists:
@@ -64,20 +58,15 @@ class CarrierLists:
     async def step(self) -> bool:
         """Fetch one list that is due; False when none is."""
         runtime = self._runtime
-        mine = {
-            each.connection_id: each
-            for each in runtime.connections.all()
-            if lists_carriers(each) and runtime.leases.holds(LEASE + each.data.credential_ref)
-        }
+        mine = held(runtime, LEASE, lists_carriers)
         if not mine:
             return False
         async with runtime.pool.acquire() as conn:
             planned = await store_rules.next_fetches(conn, list(mine))  # type: ignore[arg-type]
-        now = runtime.clock.now()
-        due = [each for each in mine if each not in planned or planned[each] <= now]
-        if not due:
+        chosen = most_overdue(mine, planned, runtime.clock.now())
+        if chosen is None:
             return False
-        await self._refresh(min(due, key=lambda each: planned.get(each, now)))
+        await self._refresh(chosen)
         return True
 
     async def _refresh(self, connection_id: UUID) -> None:

@@ -184,7 +184,7 @@ async def stage(database: str) -> AsyncIterator[Stage]:
     clock = ManualClock()
     async with Harness(SPEC, database, clock=clock, call_timeout_seconds=10) as harness:
         simulator = connector("mirakl").build_sandbox(SandboxOptions(clock=clock))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         url = await harness.serve()
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}

@@ -138,9 +138,9 @@ class Markets:
 async def markets(name: str, database: str, options: Mapping[str, Any]) -> AsyncIterator[Markets]:
     """One simulated marketplace with an active connection."""
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=1.5) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=5) as harness:
         simulator = connector(name).build_sandbox(SandboxOptions(clock=clock, settings=options))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         url = await harness.serve()

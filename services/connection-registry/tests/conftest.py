@@ -150,7 +150,7 @@ class Outside:
 async def manomano(harness: Harness) -> AsyncIterator[Outside]:
     settings = {"api_keys": [KEY, NEW_KEY], "contracts": {CONTRACT: "FR", OTHER_CONTRACT: "BE"}}
     simulator = connector("manomano").build_sandbox(SandboxOptions(harness.clock, 1, settings))
-    server = WebServer(simulator.app)
+    server = WebServer(simulator.app, drain_seconds=0)
     await server.start()
     yield Outside(simulator, server.url)
     await server.stop()

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from connector_kit.aftersales import ReadsMessages
-from connector_kit.discovery import UnknownConnector, connector
 from connector_kit.http import CallError, Lane
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
-from hub_common.connectors import supports
+from hub_common.connectors import can
 from hub_common.errors import is_storage_down
+from hub_common.turns import held, lease_names, most_overdue
 from message_service import store, store_sending
 from message_service.config import MessageServiceSettings
 from message_service.taking import alarm, take
@@ -31,13 +31,7 @@ LONGEST_RETRY = timedelta(hours=1)
 
 def speaks(connection: Connection) -> bool:
     """Whether this connection has conversations that may be read or written now."""
-    if not (connection.active and connection.is_marketplace):
-        return False
-    try:
-        manifest = connector(connection.data.connector).manifest
-    except UnknownConnector:
-        return False
-    return supports(manifest, connection.data.settings.capabilities_off, Capability.MESSAGES)
+    return connection.active and connection.is_marketplace and can(connection, Capability.MESSAGES)
 
 
 def is_read(connection: Connection) -> bool:
@@ -47,7 +41,7 @@ def is_read(connection: Connection) -> bool:
 
 def needed_leases(runtime: Runtime) -> set[str]:
     """One lease per credential: its connections share the marketplace's quota."""
-    return {LEASE + each.data.credential_ref for each in runtime.connections.all() if is_read(each)}
+    return lease_names(runtime, LEASE, is_read)
 
 
 class ThreadReader:
@@ -60,20 +54,15 @@ class ThreadReader:
     async def step(self) -> bool:
         """Read one connection that is due; False when none is."""
         runtime = self._runtime
-        mine = {
-            each.connection_id: each
-            for each in runtime.connections.all()
-            if is_read(each) and runtime.leases.holds(LEASE + each.data.credential_ref)
-        }
+        mine = held(runtime, LEASE, is_read)
         if not mine:
             return False
         async with runtime.pool.acquire() as conn:
             states = await store_sending.readings(conn, list(mine))  # type: ignore[arg-type]
-        now = runtime.clock.now()
-        due = [each for each in mine if each not in states or states[each]["next_at"] <= now]
-        if not due:
+        planned = {each: state["next_at"] for each, state in states.items()}
+        chosen = most_overdue(mine, planned, runtime.clock.now())
+        if chosen is None:
             return False
-        chosen = min(due, key=lambda each: states[each]["next_at"] if each in states else now)
         await self.read(mine[chosen], states.get(chosen))
         return True
 

@@ -140,9 +140,9 @@ def of(events: list[SeenEvent], kind: str) -> list[Any]:
 async def stage(database: str) -> AsyncIterator[Stage]:
     """The service beside a Mirakl operator."""
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=1.5) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=5) as harness:
         simulator = connector("mirakl").build_sandbox(SandboxOptions(clock=clock))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         url = await harness.serve()
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}

@@ -84,9 +84,9 @@ class Stage:
 @pytest.fixture
 async def stage(database: str) -> AsyncIterator[Stage]:
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=0.6) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=5) as harness:
         simulator = connector("manomano").build_sandbox(SandboxOptions(clock=harness.clock))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         yield Stage(harness, clock, simulator, server.url)
         await server.stop()

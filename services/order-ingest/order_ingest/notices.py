@@ -20,12 +20,12 @@ from connector_kit.http import Lane
 from connector_kit.manifest import Capability
 from connector_kit.reading import BadNotice, Notice
 from hub_common.connections import Connection
+from hub_common.connectors import can
 from hub_common.crypto import SealError
 from hub_common.errors import is_storage_down
 from hub_common.web import Operator, Problem, Role, authenticates, operator
 from hub_contracts.connections import ConnectionState
 from order_ingest import erasure_store, notice_store, progress
-from order_ingest.abilities import can
 from order_ingest.config import IngestSettings
 from order_ingest.notice_rate import NoticeRates
 from order_ingest.pollers import pollers_of

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connector_kit.manifest import Capability
+from hub_common.connectors import can
 from hub_common.http.budget_forecast import PlannedCalls
 from order_ingest import progress
-from order_ingest.abilities import can
 from order_ingest.config import IngestSettings
 from order_ingest.pollers import interval_of, is_polled
 

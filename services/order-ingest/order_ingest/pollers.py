@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 from connector_kit.discovery import connector
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
+from hub_common.connectors import can
 from hub_common.errors import is_storage_down
 from hub_common.runtime import Runtime
 from hub_common.wake import Wake
 from order_ingest import progress
-from order_ingest.abilities import can
 from order_ingest.answers import Trouble
 from order_ingest.bulk import BulkWork
 from order_ingest.config import IngestSettings

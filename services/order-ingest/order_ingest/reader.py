@@ -12,14 +12,13 @@ from connector_kit.capabilities import OrderWindow, RawOrder
 from connector_kit.http import HttpCaller, Lane
 from connector_kit.manifest import Capability, Manifest
 from hub_common.connections import Connection
-from hub_common.connectors import ConnectorBook
+from hub_common.connectors import ConnectorBook, can
 from hub_common.errors import is_storage_down
 from hub_common.parked import Park, park, resume
 from hub_common.runtime import Runtime
 from hub_common.tracing import Attribute, SpanKind, stepping
 from hub_common.tx import Cause, Tx
 from order_ingest import export_store, progress
-from order_ingest.abilities import can
 from order_ingest.answers import LAST_ANSWER, Failure, LastAnswer, Trouble, WatchedCaller, failure_of
 from order_ingest.config import IngestSettings
 from order_ingest.export_store import ExportPart

@@ -145,7 +145,7 @@ async def make_world(database: str) -> AsyncIterator[MakeWorld]:
             clock = ManualClock(start)
             options = SandboxOptions(clock, settings={"accept_within_hours": 1000} | (sandbox or {}))
             simulator = connector(market).build_sandbox(options)
-            server = WebServer(simulator.app)
+            server = WebServer(simulator.app, drain_seconds=0)
             await server.start()
             stack.push_async_callback(server.stop)
             world = World(database, clock, simulator, server.url, stack)

@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from connector_kit.discovery import UnknownConnector, connector
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
-from hub_common.connectors import supports
+from hub_common.connectors import can
 from hub_common.runtime import Runtime
+from hub_common.turns import held, lease_names
 from reconciliation import store_rounds
 from reconciliation.config import ReconciliationServiceSettings
 from reconciliation.rounds import Rounds
@@ -31,11 +31,7 @@ def compared(connection: Connection) -> bool:
     wanted = connection.data.settings.reconciliation
     if not (wanted.compare_orders or wanted.compare_offers):
         return False
-    try:
-        manifest = connector(connection.data.connector).manifest
-    except UnknownConnector:
-        return False
-    return supports(manifest, connection.data.settings.capabilities_off, Capability.ORDERS)
+    return can(connection, Capability.ORDERS)
 
 
 class Comparer:
@@ -50,15 +46,11 @@ class Comparer:
 
     def lease_names(self) -> set[str]:
         """One lease per credential: its connections share the marketplace's quota."""
-        return {LEASE + each.data.credential_ref for each in self._runtime.connections.all() if compared(each)}
+        return lease_names(self._runtime, LEASE, compared)
 
     def mine(self) -> dict[UUID, Connection]:
         """Connections that this replica compares now."""
-        return {
-            each.connection_id: each
-            for each in self._runtime.connections.all()
-            if compared(each) and self._runtime.leases.holds(LEASE + each.data.credential_ref)
-        }
+        return held(self._runtime, LEASE, compared)
 
     async def step(self) -> bool:
         """Let what is due have a turn; False when nothing is, or when the hub's own side is out of date."""

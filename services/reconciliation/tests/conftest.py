@@ -267,7 +267,7 @@ async def make_world(database: str) -> AsyncIterator[MakeWorld]:
             clock = ManualClock(START)
             options = SandboxOptions(clock, settings=SANDBOXES[name] | (sandbox or {}))
             simulator = connector(name).build_sandbox(options)
-            server = WebServer(simulator.app)
+            server = WebServer(simulator.app, drain_seconds=0)
             await server.start()
             stack.push_async_callback(server.stop)
             world = World(database, name, clock, simulator, server.url, stack, settings)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from connector_kit.aftersales import ReadsReturns
-from connector_kit.discovery import UnknownConnector, connector
 from connector_kit.http import CallError, Lane
 from connector_kit.manifest import Capability
 from hub_common.connections import Connection
-from hub_common.connectors import supports
+from hub_common.connectors import can
 from hub_common.errors import is_storage_down
+from hub_common.turns import held, lease_names, most_overdue
 from refund_service import store_market
 from refund_service.market_returns import settle
 
@@ -35,18 +35,17 @@ LONGEST_RETRY = timedelta(hours=2)
 
 def reads_returns(connection: Connection) -> bool:
     """Whether this connection's returns are read now."""
-    if not (connection.active and connection.is_marketplace and connection.data.settings.returns.read):
-        return False
-    try:
-        manifest = connector(connection.data.connector).manifest
-    except UnknownConnector:
-        return False
-    return supports(manifest, connection.data.settings.capabilities_off, Capability.RETURNS)
+    return (
+        connection.active
+        and connection.is_marketplace
+        and connection.data.settings.returns.read
+        and can(connection, Capability.RETURNS)
+    )
 
 
 def needed_leases(runtime: Runtime) -> set[str]:
     """One lease per credential: its connections share the marketplace's quota."""
-    return {LEASE + each.data.credential_ref for each in runtime.connections.all() if reads_returns(each)}
+    return lease_names(runtime, LEASE, reads_returns)
 
 
 class ReturnReader:
@@ -58,20 +57,15 @@ class ReturnReader:
     async def step(self) -> bool:
         """Read one connection that is due; False when none is."""
         runtime = self._runtime
-        mine = {
-            each.connection_id: each
-            for each in runtime.connections.all()
-            if reads_returns(each) and runtime.leases.holds(LEASE + each.data.credential_ref)
-        }
+        mine = held(runtime, LEASE, reads_returns)
         if not mine:
             return False
         async with runtime.pool.acquire() as conn:
             states = await store_market.readings(conn, list(mine))  # type: ignore[arg-type]
-        now = runtime.clock.now()
-        due = [each for each in mine if each not in states or states[each]["next_at"] <= now]
-        if not due:
+        planned = {each: state["next_at"] for each, state in states.items()}
+        chosen = most_overdue(mine, planned, runtime.clock.now())
+        if chosen is None:
             return False
-        chosen = min(due, key=lambda each: states[each]["next_at"] if each in states else now)
         await self._read(mine[chosen], states.get(chosen))
         return True
 

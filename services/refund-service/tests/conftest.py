@@ -223,9 +223,9 @@ class Stage:
 
 async def _stage(name: str, database: str) -> AsyncIterator[Stage]:
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=1.5) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=5) as harness:
         simulator = connector(name).build_sandbox(SandboxOptions(clock=clock))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         yield Stage(name, harness, clock, simulator, server.url)
         await server.stop()

@@ -203,9 +203,9 @@ def of(events: list[SeenEvent], kind: str) -> list[Any]:
 
 async def _stage(name: str, database: str, options: Mapping[str, Any]) -> AsyncIterator[Stage]:
     clock = ManualClock()
-    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=1.5) as harness:
+    async with Harness(SPEC, database, clock=clock, call_timeout_seconds=5) as harness:
         simulator = connector(name).build_sandbox(SandboxOptions(clock=clock, settings=options))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         url = await harness.serve()
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}

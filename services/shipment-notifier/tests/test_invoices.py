@@ -112,7 +112,7 @@ async def shop(stage: Stage) -> AsyncIterator[Shop]:
     simulator: Any = connector("generic_shop").build_sandbox(
         SandboxOptions(clock=stage.clock, settings={"shops": [{"webhook_secret": SECRET, "invoice": "at_once"}]})
     )
-    server = WebServer(simulator.app)
+    server = WebServer(simulator.app, drain_seconds=0)
     await server.start()
     await stage.connect(settings=ON_SHIP, budgets=dict.fromkeys(MORE, 3_600_000))
     shop = Shop(stage, simulator, server.url)

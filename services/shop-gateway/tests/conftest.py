@@ -36,7 +36,7 @@ async def stage(database: str) -> AsyncIterator[Stage]:
     simulator = connector("generic_shop").build_sandbox(
         SandboxOptions(clock=clock, settings={"shops": [script], "slow_seconds": 0})
     )
-    server = WebServer(simulator.app)
+    server = WebServer(simulator.app, drain_seconds=0)
     await server.start()
     async with Harness(SPEC, database, clock=clock) as harness:
         found = Stage(harness, simulator, server.url)

@@ -77,7 +77,7 @@ class Stage:
     async def open(self, name: str, **settings: Any) -> Any:
         """Start a marketplace's simulator."""
         simulator = connector(name).build_sandbox(SandboxOptions(clock=self.h.clock, settings=settings))
-        server = WebServer(simulator.app)
+        server = WebServer(simulator.app, drain_seconds=0)
         await server.start()
         self.stack.push_async_callback(server.stop)
         self.urls[name], self.simulators[name] = server.url, simulator
@@ -277,5 +277,5 @@ class Stage:
 
 @pytest.fixture
 async def stage(database: str) -> AsyncIterator[Stage]:
-    async with AsyncExitStack() as stack, Harness(SPEC, database, call_timeout_seconds=0.6) as harness:
+    async with AsyncExitStack() as stack, Harness(SPEC, database, call_timeout_seconds=5) as harness:
         yield Stage(harness, stack)

@@ -40,7 +40,7 @@ def settings_for(spec: ServiceSpec, dsn: str, *, kafka: str = "127.0.0.1:1", **c
         "allow_private_networks": "127.0.0.0/8",
         "operator_tokens": SecretStr(f"tester:{Role.ADMIN.name.lower()}:{hash_token(OPERATOR_TOKEN)}"),
         "credentials_keys": SecretStr(generate_key("test")),
-        "call_timeout_seconds": 2.0,
+        "call_timeout_seconds": 10,
     }
     return spec.settings(**(values | changes))
 

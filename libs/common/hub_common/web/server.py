@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 START_SECONDS = 15.0
 DRAIN_SECONDS = 5
-"""Requests in the air get this long at stop; then they are cancelled."""
+"""Long enough for what a service answers, short enough for the half minute that a pod has to end in."""
 
 
 class WebServerError(RuntimeError):
@@ -24,9 +24,14 @@ class WebServerError(RuntimeError):
 
 
 class WebServer:
-    """`async start()`, then `port` is the real port (also for port 0), then `async stop()`."""
+    """`async start()`, then `port` is the real port (also for port 0), then `async stop()`.
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+    `drain_seconds` is how long `stop()` waits for requests in the air before it cancels them.
+    """
+
+    def __init__(
+        self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, drain_seconds: int = DRAIN_SECONDS
+    ) -> None:
         self.host = host
         self.port = port
         config = uvicorn.Config(
@@ -35,7 +40,7 @@ class WebServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=drain_seconds,
         )
         self._server = _EmbeddedServer(config)
         self._task: asyncio.Task[None] | None = None

@@ -183,7 +183,7 @@ async def world(database: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         clock = ManualClock()
         market = Market(clock)
-        server = WebServer(market.app())
+        server = WebServer(market.app(), drain_seconds=0)
         await server.start()
         stack.push_async_callback(server.stop)
         market.url = server.url

@@ -27,7 +27,7 @@ CREDENTIALS = {
 async def test_orders_of_two_pages_are_told(database: str) -> None:
     clock = ManualClock()
     simulator = connector("walmart").build_sandbox(SandboxOptions(clock))
-    server = WebServer(simulator.app)
+    server = WebServer(simulator.app, drain_seconds=0)
     await server.start()
     keys = SecretStr(generate_key("test"))
     try:

@@ -13,7 +13,7 @@ from hub_common.web import Problem, Role
 from ops_console.audit import audited
 from ops_console.console import Console
 from ops_console.pages.base import page_router
-from ops_console.pages.connections import REGISTRY, own_connection, tabs_of
+from ops_console.pages.connections import REGISTRY, noted, own_connection, tabs_of
 from ops_console.sessions import Session
 from ops_console.settings_form import (
     BadForm,
@@ -102,7 +102,7 @@ def _steps(made: APIRouter, console: Console) -> None:
         connection = await own_connection(console, session.user, connection_id)
         back = f"/connections/{connection_id}"
         try:
-            async with _noted(console, session, "verify", connection):
+            async with noted(console, session, "verify", connection):
                 told = await console.services.post(session.user, REGISTRY, f"/v1/connections/{connection_id}/verify")
         except Problem as problem:
             return await console.back(session, back, _words(problem), failed=True)
@@ -138,7 +138,7 @@ def _settings(made: APIRouter, console: Console) -> None:
         if len(body) == 1:
             return await console.back(session, back, "Nothing was changed.")
         try:
-            async with _noted(console, session, "change_settings", connection, changed=sorted(_names(body))):
+            async with noted(console, session, "change_settings", connection, changed=sorted(_names(body))):
                 await console.services.call(user, "PATCH", REGISTRY, f"/v1/connections/{connection_id}", body=body)
         except Problem as problem:
             return await console.back(session, back, _words(problem), failed=True)
@@ -158,7 +158,7 @@ def _access(made: APIRouter, console: Console) -> None:
         back = f"/connections/{connection_id}/access"
         body = {"credentials": given, "all_sharing": typed.get("all_sharing") == "on"}
         try:
-            async with _noted(console, session, "replace_credentials", connection, fields=sorted(given)):
+            async with noted(console, session, "replace_credentials", connection, fields=sorted(given)):
                 await console.services.call(
                     user, "PUT", REGISTRY, f"/v1/connections/{connection_id}/credentials", body=body
                 )
@@ -179,7 +179,7 @@ def _access(made: APIRouter, console: Console) -> None:
         if not asked:
             return await console.back(session, back, "Nothing was changed.")
         try:
-            async with _noted(console, session, "change_budgets", connection, budgets=asked):
+            async with noted(console, session, "change_budgets", connection, budgets=asked):
                 await console.services.call(
                     session.user,
                     "PATCH",
@@ -196,7 +196,7 @@ def _access(made: APIRouter, console: Console) -> None:
         request: Request, connection_id: UUID, label: Annotated[str, Form(max_length=120)], session: Session = admin
     ) -> Response:
         connection = await own_connection(console, session.user, connection_id)
-        async with _noted(console, session, "create_api_key", connection, label=label):
+        async with noted(console, session, "create_api_key", connection, label=label):
             made_key = await console.services.post(
                 session.user, REGISTRY, f"/v1/connections/{connection_id}/api-keys", {"label": label}
             )
@@ -207,7 +207,7 @@ def _access(made: APIRouter, console: Console) -> None:
     @made.post("/{connection_id}/api-keys/{api_key_id}/revoke")
     async def revoke_key(connection_id: UUID, api_key_id: UUID, session: Session = admin) -> Response:
         connection = await own_connection(console, session.user, connection_id)
-        async with _noted(console, session, "revoke_api_key", connection, api_key_id=str(api_key_id)):
+        async with noted(console, session, "revoke_api_key", connection, api_key_id=str(api_key_id)):
             await console.services.call(
                 session.user, "DELETE", REGISTRY, f"/v1/connections/{connection_id}/api-keys/{api_key_id}"
             )
@@ -264,17 +264,11 @@ async def _act(
     connection = await own_connection(console, session.user, connection_id)
     back = f"/connections/{connection_id}" + (f"/{tab}" if tab else "")
     try:
-        async with _noted(console, session, action, connection, **(body or {})):
+        async with noted(console, session, action, connection, **(body or {})):
             await console.services.post(session.user, service, path, body)
     except Problem as problem:
         return await console.back(session, back, _words(problem), failed=True)
     return await console.back(session, back, words)
-
-
-def _noted(console: Console, session: Session, action: str, connection: dict[str, Any], **detail: Any) -> Any:
-    return audited(
-        console.runtime, session.user, action, connection["label"], tenant=connection["tenant"], detail=detail
-    )
 
 
 def _words(problem: Problem) -> str:

@@ -10,10 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub_common.web import Problem, Role
-from ops_console.audit import audited
 from ops_console.console import Console
 from ops_console.pages.base import page_router
-from ops_console.pages.connections import LOADERS, REGISTRY, own_connection, tabs_of
+from ops_console.pages.connections import LOADERS, REGISTRY, noted, own_connection, tabs_of
 from ops_console.sessions import Session
 
 MAPPER = "carrier-mapper"
@@ -55,7 +54,7 @@ def _links(made: APIRouter, console: Console) -> None:
         connection_id: UUID, offer_sku: Annotated[str, Form(min_length=1, max_length=255)], session: Session = admin
     ) -> Response:
         connection = await own_connection(console, session.user, connection_id)
-        async with _noted(console, session, "unlink_sku", connection, offer_sku=offer_sku):
+        async with noted(console, session, "unlink_sku", connection, offer_sku=offer_sku):
             await console.services.call(
                 session.user,
                 "DELETE",
@@ -82,7 +81,7 @@ def _links(made: APIRouter, console: Console) -> None:
         if len(content) > MAX_FILE:
             return await console.back(session, back, "The file is larger than 1 MB: split it.", failed=True)
         try:
-            async with _noted(console, session, "import_links", connection, mode=mode, bytes=len(content)):
+            async with noted(console, session, "import_links", connection, mode=mode, bytes=len(content)):
                 told = await console.services.call(
                     session.user,
                     "POST",
@@ -112,7 +111,7 @@ async def _registry(
     connection = await own_connection(console, session.user, connection_id)
     back = f"/connections/{connection_id}/links"
     try:
-        async with _noted(console, session, action, connection, **detail):
+        async with noted(console, session, action, connection, **detail):
             await console.services.call(session.user, call[0], REGISTRY, call[1], body=call[2])
     except Problem as problem:
         rules = "; ".join(error.detail for error in problem.errors[:5])
@@ -134,7 +133,7 @@ def _rules(made: APIRouter, console: Console) -> None:
         try:
             if typed.get("mode") == "try":
                 return await _try(console, request, session, connection, rule)
-            async with _noted(console, session, "add_carrier_rule", connection, **rule):
+            async with noted(console, session, "add_carrier_rule", connection, **rule):
                 told = await console.services.post(session.user, MAPPER, path, rule)
         except Problem as problem:
             rules = "; ".join(f"{e.pointer.removeprefix('#/')}: {e.detail}" for e in problem.errors[:5])
@@ -146,7 +145,7 @@ def _rules(made: APIRouter, console: Console) -> None:
     @made.post("/carriers/rules/{rule_id}/remove")
     async def remove(connection_id: UUID, rule_id: str, session: Session = acts) -> Response:
         connection = await own_connection(console, session.user, connection_id)
-        async with _noted(console, session, "remove_carrier_rule", connection, rule_id=rule_id):
+        async with noted(console, session, "remove_carrier_rule", connection, rule_id=rule_id):
             await console.services.call(
                 session.user, "DELETE", MAPPER, f"/v1/connections/{connection_id}/carrier-rules/{rule_id}"
             )
@@ -157,7 +156,7 @@ def _rules(made: APIRouter, console: Console) -> None:
         connection = await own_connection(console, session.user, connection_id)
         back = f"/connections/{connection_id}/carriers"
         try:
-            async with _noted(console, session, "fetch_carriers", connection):
+            async with noted(console, session, "fetch_carriers", connection):
                 await console.services.post(session.user, MAPPER, f"/v1/connections/{connection_id}/carriers/refresh")
         except Problem as problem:
             return await console.back(session, back, problem.detail, failed=True)
@@ -174,9 +173,3 @@ async def _try(
     trial = await console.services.post(session.user, MAPPER, path, {"rules": [*kept, rule], "parcels": 500})
     shown = {"connection": connection, "tab": "carriers", "tabs": tabs_of(connection), "typed": rule}
     return console.render(request, session, "connection_carriers.html", context | shown | {"trial": trial})
-
-
-def _noted(console: Console, session: Session, action: str, connection: dict[str, Any], **detail: Any) -> Any:
-    return audited(
-        console.runtime, session.user, action, connection["label"], tenant=connection["tenant"], detail=detail
-    )

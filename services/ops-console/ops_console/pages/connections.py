@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from hub_common.web import Problem
 from ops_console.accounts import User
+from ops_console.audit import audited
 from ops_console.console import Console
 from ops_console.pages.base import page_router
 from ops_console.sessions import Session
@@ -36,6 +38,15 @@ async def own_connection(console: Console, user: User, connection_id: UUID) -> d
     if not user.sees(found["tenant"]):
         raise Problem("connection-unknown", "No such connection", 404, f"There is no connection {connection_id}.")
     return found
+
+
+def noted(
+    console: Console, session: Session, action: str, connection: dict[str, Any], **detail: Any
+) -> AbstractAsyncContextManager[None]:
+    """An entry of the audit log around an action on this connection."""
+    return audited(
+        console.runtime, session.user, action, connection["label"], tenant=connection["tenant"], detail=detail
+    )
 
 
 def tabs_of(connection: dict[str, Any]) -> list[tuple[str, str]]:
