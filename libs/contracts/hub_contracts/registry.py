@@ -39,6 +39,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     shop_activity.ShopOrderAcknowledged,
     shop_activity.ShopOrderRejected,
     shop_activity.ShopOrderCancelled,
+    shop_activity.ShippingAddressCorrected,
     shop_activity.ParcelHandedOver,
     shop_activity.ReturnReported,
     shop_activity.CancellationRequested,

@@ -68,6 +68,28 @@ class ShopOrderCancelled(EventData):
     is_test: bool = False
 
 
+class ShippingAddressCorrected(EventData):
+    """A person put the delivery address of an order right; shops get it so from the next call on.
+
+    What the address is now, and why, stays at the writer, where erasure reaches it: reasons tend to repeat addresses.
+    """
+
+    TYPE: ClassVar[str] = "shipping_address.corrected.v1"
+    TOPIC: ClassVar[str] = topics.SHOP_ACTIVITY
+    order_id: UUID
+    connection_id: UUID
+    """The marketplace connection of the order."""
+    version: int
+    """Which correction of this order it is, from 1. The highest is in force and takes the place of those before it."""
+    changed_fields: tuple[str, ...]
+    """Names (never values) of the fields that shops get otherwise than before, sorted.
+
+    Empty when a person confirmed what was there, whatever the marketplace says later."""
+    actor: str
+    """Login of the person."""
+    corrected_at: Instant
+
+
 class ParcelHandedOver(EventData):
     """A parcel left. Creating a label is not this: no tracking is sent before hand-over."""
 

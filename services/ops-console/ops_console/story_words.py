@@ -59,6 +59,12 @@ def _money(body: Body) -> str:
     return f"{', '.join(parts)} {body['currency']}"
 
 
+def _address(body: Body) -> Said:
+    fields = ", ".join(name.replace("_", " ") for name in body["changed_fields"]) or "confirmed as it was"
+    again = f" (correction {body['version']})" if body["version"] > 1 else ""
+    return Said(f"Address corrected{again}", f"{fields}; by {body['actor']}", tag="info")
+
+
 def _answered(body: Body, done: str) -> Said:
     return Said(f"The marketplace took our answer: {done}", f"known from its {body['confirmed_by']}", MARKETPLACE, "ok")
 
@@ -92,6 +98,7 @@ SENTENCES: dict[str, Callable[[Body], Said]] = {
     "shop_order.acknowledged.v1": lambda b: Said("The shop works on it", b["shop_order_reference"]),
     "shop_order.rejected.v1": lambda b: Said("The shop would not take it", b["reason"], tag="bad"),
     "shop_order.cancelled.v1": lambda b: Said("The shop stopped", "", SHOP, "warn"),
+    "shipping_address.corrected.v1": _address,
     "parcel.handed_over.v1": lambda b: Said("Parcel left", _parcel(b), tag="info"),
     "parcel.carrier_mapped.v1": lambda b: Said("Carrier mapped", f"{b['carrier_name']}, by {b['mapped_by']}"),
     "shipment.notified.v1": lambda b: Said("Parcel told", _parcel(b), f"{MARKETPLACE} and through it {BUYER}", "ok"),

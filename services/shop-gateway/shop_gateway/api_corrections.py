@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -9,18 +10,15 @@ import orjson
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub_common.tx import Tx
 from hub_common.web import FieldError, Operator, Problem, Role, operator
-from shop_gateway import store
-from shop_gateway.corrections import WHOLE, corrections_of, save_correction
-from shop_gateway.creating import advance
+from shop_gateway.correcting import lock_order, put_right, unknown
+from shop_gateway.corrections import WHOLE, corrections_of
 
 if TYPE_CHECKING:
     from hub_common.runtime import Runtime
 
 CanAct = Annotated[Operator, Depends(operator(Role.OPERATOR))]
 Text = Annotated[str | None, Field(max_length=200)]
-STATES = ("waiting", "blocked", "planned", "created", "rejected")
 
 
 class Correction(BaseModel):
@@ -69,7 +67,7 @@ def correction_router(runtime: Runtime) -> APIRouter:
         row = await runtime.pool.fetchrow("SELECT * FROM customers WHERE order_id = $1", order_id)
         corrections = await corrections_of(runtime.pool, order_id)
         if row is None and not corrections and not await _known(runtime, order_id):
-            raise _unknown(order_id)
+            raise unknown(order_id)
         runtime.log.info("customer_shown", order_id=str(order_id), login=who.login)
         return {
             "order_id": order_id,
@@ -84,36 +82,32 @@ def correction_router(runtime: Runtime) -> APIRouter:
 
     @router.post("/{order_id}/customer-correction")
     async def correct(order_id: UUID, body: CorrectionBody, who: CanAct) -> dict[str, Any]:
-        """Keep a correction, use it from the next call to the shop on, and let go on what waited for an address."""
+        """Keep a correction, use it from the next call to the shop on, and let go on what waited for an address.
+
+        It is told as `shipping_address.corrected.v1`. One that is in force already is not kept or told again.
+        """
         given = body.shipping.model_dump(exclude_unset=True)
         async with runtime.transactions.begin() as tx:
-            await _check(tx, order_id, given)
-            await save_correction(tx.conn, runtime.ids.new(), order_id, given, who.login, body.reason, tx.now)
-            routes = [row["route_id"] for row in await _routes(tx, order_id)]
-            await advance(tx, routes)
-            known = await store.lock_orders(tx.conn, routes, STATES)
-            # A shop that fetches its orders reads this one again, with the address as it is now.
-            await store.set_states(tx.conn, [(o, o.state, True) for o in known if o.feed_seq is not None])
-        runtime.log.info("customer_corrected", order_id=str(order_id), login=who.login, fields=sorted(given))
+            order = await lock_order(tx, order_id)
+            _check(order.original, given)
+            done = await put_right(tx, order, given, who.login, body.reason)
+        if not done.repeated:
+            runtime.log.info("customer_corrected", order_id=str(order_id), login=who.login, fields=sorted(given))
         return {
             "order_id": order_id,
-            "corrected_by": who.login,
+            "version": done.version,
+            "repeated": done.repeated,
+            "corrected_by": done.actor,
             "fields": sorted(given),
-            "routes": [{"route_id": order.route_id, "state": order.state} for order in known],
+            "routes": [{"route_id": each.route_id, "state": each.state} for each in done.orders],
         }
 
     return router
 
 
-async def _check(tx: Tx, order_id: UUID, given: dict[str, str | None]) -> None:
-    row = await tx.conn.fetchrow("SELECT body, erased_at FROM customers WHERE order_id = $1 FOR UPDATE", order_id)
-    if row is None and not await _routes(tx, order_id):
-        raise _unknown(order_id)
-    if row is not None and row["erased_at"] is not None:
-        detail = "The buyer's data was erased; a correction would bring it back."
-        raise Problem("customer-erased", "The buyer was erased", 409, detail)
-    present = (orjson.loads(row["body"]).get("shipping") if row and row["body"] else None) or {}
-    after = {**present, **given}
+def _check(original: Mapping[str, Any], given: Mapping[str, str | None]) -> None:
+    """Raises `Problem` 422 when nobody could deliver to the address as it would be."""
+    after = {**original, **given}
     missing = [name for name in WHOLE if not after.get(name)]
     if not after.get("last_name") and not after.get("company"):
         missing.insert(0, "last_name")
@@ -123,13 +117,5 @@ async def _check(tx: Tx, order_id: UUID, given: dict[str, str | None]) -> None:
         raise Problem("address-incomplete", "The address is incomplete", 422, detail, errors=errors)
 
 
-async def _routes(tx: Tx, order_id: UUID) -> list[Any]:
-    return list(await tx.conn.fetch("SELECT route_id FROM shop_orders WHERE order_id = $1", order_id))
-
-
 async def _known(runtime: Runtime, order_id: UUID) -> bool:
     return bool(await runtime.pool.fetchval("SELECT true FROM shop_orders WHERE order_id = $1 LIMIT 1", order_id))
-
-
-def _unknown(order_id: UUID) -> Problem:
-    return Problem("order-unknown", "No such order", 404, f"shop-gateway knows no order {order_id}.")

@@ -5,8 +5,9 @@ with who corrected it, when and why, until the buyer is erased.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,37 @@ Reads: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Re
 
 WHOLE = ("street_1", "postal_code", "city", "country_code")
 """Without these, and a last name or a company, nobody can deliver."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What people have put right in one order so far."""
+
+    made: int
+    """Corrections up to now; none is ever removed."""
+    shipping: Mapping[str, str | None] | None
+    """What the one in force says; None when there is none."""
+    actor: str | None
+    """Who made the one in force."""
+
+
+def changed_fields(original: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the fields that come out otherwise with one correction than with another, sorted.
+
+    A correction takes the place of the one before it, so a field that it no longer names is as in the original again.
+    """
+    was, now = {**original, **before}, {**original, **after}
+    return tuple(sorted(name for name in was.keys() | now.keys() if (was.get(name) or "") != (now.get(name) or "")))
+
+
+async def standing_of(conn: Reads, order_id: UUID) -> Standing:
+    """How often an order's address was corrected, and what is in force."""
+    rows = await conn.fetch(
+        "SELECT shipping, actor, superseded FROM customer_corrections WHERE order_id = $1", order_id
+    )
+    row = next((each for each in rows if not each["superseded"]), None)
+    shipping = orjson.loads(row["shipping"]) if row and row["shipping"] else None
+    return Standing(len(rows), shipping, row["actor"] if row else None)
 
 
 async def save_correction(

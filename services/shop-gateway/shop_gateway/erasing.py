@@ -39,8 +39,9 @@ WHERE o.order_id = ANY($1) AND (p.route_id = o.route_id OR p.named_route_id = o.
 async def forget_buyers(conn: Conn, erased: Mapping[UUID, datetime]) -> None:
     """Erase what is kept of these orders' buyers; later events do not bring it back."""
     ids = list(erased)
-    await forget_corrections(conn, ids)
+    # The buyer's row first: it is locked while somebody corrects his address, and that correction must go as well.
     await conn.execute(FORGET, ids, list(erased.values()))
+    await forget_corrections(conn, ids)
     await conn.execute(POSTS, ids, ERASED_POST)
     await forget_records(conn, ids)
 

@@ -182,7 +182,7 @@ REPLAY = ReplayPlan(
     also={OrderRouted: on_routed, RouteCancelled: on_route_cancelled},
     given=(
         Given("shop_posts", "shops' posts as they came, and what became of each"),
-        Given("customer_corrections", "people put addresses right; no event has what they wrote"),
+        Given("customer_corrections", "people put addresses right; events name the fields, never what was written"),
         Given("feeds", "the last place in each list; shops keep theirs and read on from it"),
         Given(
             "customers",

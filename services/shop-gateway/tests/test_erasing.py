@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from hub_contracts.orders import OrderCustomerErased
+from shop_gateway.correcting import lock_order, put_right
 
 from .test_corrections import WHOLE, correct
 from .world import BUYER, MARKETPLACE, STREET, Stage, customer, routed
 
 NOTE = "Canary Berger rang about it"
 NAMES = (BUYER.split()[1], STREET, "Berger")
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def dump(stage: Stage) -> str:
@@ -68,3 +71,20 @@ async def test_an_erasure_that_comes_before_its_buyer_holds(stage: Stage) -> Non
     await stage.harness.feed((order.order_id, event))
     await stage.harness.feed((order.order_id, customer(order.order_id)))
     assert (await held(stage, order.order_id))["holds"]["customers"] == 0
+
+
+async def test_a_correction_that_is_being_made_is_erased_as_well(stage: Stage) -> None:
+    order, pool = routed(3), stage.harness.runtime.pool
+    await stage.route(order)
+    event = OrderCustomerErased(
+        order_id=order.order_id, connection_id=MARKETPLACE, erased_at=datetime.now(UTC), why="request"
+    )
+    async with stage.harness.runtime.transactions.begin() as tx:
+        await put_right(tx, await lock_order(tx, order.order_id), WHOLE, "tester", "the buyer wrote us")
+        erasing = asyncio.create_task(stage.harness.feed((order.order_id, event)))
+        async with asyncio.timeout(30):
+            while not erasing.done() and not await pool.fetchval(WAITING):
+                continue
+    await erasing
+    assert await pool.fetchval("SELECT count(*) FROM customer_corrections") == 1
+    assert (await held(stage, order.order_id))["holds"]["corrections"] == 0

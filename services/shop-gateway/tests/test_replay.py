@@ -16,6 +16,7 @@ from hub_contracts.orders import Environment
 from shop_gateway.main import SPEC
 from shop_gateway.replay import REPLAY
 
+from .test_corrections import WHOLE
 from .test_levels import stock
 from .world import OTHER_SHOP, Stage, cancelled, customer, line, routed
 
@@ -86,16 +87,20 @@ async def refused_and_cancelled(stage: Stage) -> None:
 
 
 async def waiting(stage: Stage) -> None:
-    """Blocked, blocked no longer, without a buyer, without a shop, backfilled, erased."""
+    """Blocked, blocked no longer, no buyer at all or one given by a person, without a shop, backfilled, erased."""
     await stage.connect(OTHER_SHOP, environment=Environment.PRODUCTION)
     await stage.route(routed(31, shop=OTHER_SHOP))
     await stage.connect(OTHER_SHOP)
     await stage.connect(OTHER_SHOP, environment=Environment.PRODUCTION)
     await stage.route(routed(32, shop=OTHER_SHOP))
     await stage.route(routed(33), with_customer=False)
+    given = routed(38)
+    await stage.route(given, with_customer=False)
     await stage.route(routed(34, shop=UUID(int=77)))
     stage.harness.clock.advance(31)  # type: ignore[attr-defined]
     await stage.caretaker().orders_step()
+    body = {"shipping": WHOLE, "reason": "the buyer wrote us"}
+    assert (await stage.operator("POST", f"/v1/orders/{given.order_id}/customer-correction", body)).is_success
     old, gone = routed(36), routed(37)
     await stage.harness.feed((old.order_id, customer(old.order_id)), (old.order_id, old), origin=Origin.BACKFILL)
     await stage.route(gone)
@@ -148,6 +153,7 @@ async def test_the_gateway_is_rebuilt_from_the_topics(stage: Stage, database: st
     report = history.report
     assert report is not None
     assert (report.dead, report.waiting, report.untold, report.fenced) == (0, 0, 0, 0)
+    assert report.given["customer_corrections"] == 1
     assert (await history.told(), len(stage.simulator.record.entries)) == (before, calls)
     # Else the comparison would prove less than it says.
     states = {row["state"] for row in await pool.fetch("SELECT DISTINCT state FROM shop_orders")}

@@ -83,7 +83,8 @@ def router(console: Console) -> APIRouter:
                 order["order_number"],
                 tenant=order["tenant"],
                 order_id=order_id,
-                detail={"fields": sorted(changed), "reason": reason},
+                # The reason tends to repeat the address: it is kept with the correction, where erasure reaches it.
+                detail={"fields": sorted(changed)},
             ):
                 path = f"/v1/orders/{order_id}/customer-correction"
                 answer = await services.post(user, "shop-gateway", path, {"shipping": kept, "reason": reason})
