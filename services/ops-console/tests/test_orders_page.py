@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -12,9 +13,11 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 
+from hub_common.kafka.records import InRecord
 from hub_common.testing import Harness
 from hub_common.web import WebServer
-from hub_contracts.examples import EXAMPLES
+from hub_contracts.envelope import encode_headers
+from hub_contracts.examples import EXAMPLE_BY_TYPE, EXAMPLES
 from hub_contracts.examples.world import ORDER, ORDER_REFERENCE, TENANT
 from hub_contracts.orders import Address, OrderCustomerErased, OrderCustomerRecorded
 from ops_console.accounts import hash_password
@@ -196,6 +199,26 @@ async def test_time_travel_shows_only_what_was_known_and_offers_nothing_to_do(
     assert "Nothing was known of this order by then" in before
     assert (await browser.get(f"{STORY}?step=1")).body.count("<li id=") >= 1
     assert (await browser.get(f"{STORY}?as_of=yesterday")).status == 422
+
+
+async def test_a_corrected_address_is_in_the_story_with_what_it_led_to(browser: Browser, harness: Harness) -> None:
+    """However it was made: the console learns of it from its event."""
+    corrected, led_to = EXAMPLE_BY_TYPE["shipping_address.corrected.v1"], EXAMPLE_BY_TYPE["shop_order.created.v1"]
+    at = corrected.time + timedelta(minutes=1)
+    meta = replace(led_to.metadata(corrected), event_id=UUID(int=7), time=at, aggregate_version=99)
+    body = led_to.data.model_dump_json().encode()
+    record = InRecord(led_to.data.TOPIC, 0, 999, meta.key.encode(), body, encode_headers(meta), 0)
+    await harness.runtime.inbox.process([record])
+    await browser.sign_in("vic")
+    page = (await browser.get(STORY)).body
+    assert page.count("<span>postal code, street 1; by operator-3</span>") == 1
+    number = re.search(r'id="e(\d+)"[^>]*><div class="row"><span class="tag info">Address corrected<', page)
+    assert number
+    assert page.count(f'because of <a href="#e{number[1]}">{number[1]}. Address corrected</a>') == 1
+    for travelled, shown in ((corrected.time - timedelta(seconds=1), False), (corrected.time, True)):
+        then = (await browser.get(f"{STORY}?as_of={quote(travelled.isoformat())}")).body
+        assert ("Address corrected" in then) is shown
+        assert ". Address corrected</a>" not in then
 
 
 async def test_what_is_asked_of_a_service_is_audited_with_its_outcome(browser: Browser, harness: Harness) -> None:

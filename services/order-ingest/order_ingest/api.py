@@ -1,4 +1,4 @@
-"""What people may ask of order-ingest: raw snapshots, freshness of polls, a poll now, progress of backfills."""
+"""What people may ask of order-ingest: raw snapshots, freshness of polls, a poll or one order now, backfills."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from order_ingest import progress
 from order_ingest.api_privacy import privacy_routers
 from order_ingest.notices import notice_routers
 from order_ingest.pollers import pollers_of
+from order_ingest.read_now import reading_routers
 
 if TYPE_CHECKING:
     from hub_common.runtime import Runtime
@@ -43,7 +44,7 @@ def routers(runtime: Runtime) -> list[APIRouter]:
     _orders(router, runtime)
     _pollers(router, runtime)
     _backfills(router, runtime)
-    return [router, notice_routers(runtime), privacy_routers(runtime)]
+    return [router, reading_routers(runtime), notice_routers(runtime), privacy_routers(runtime)]
 
 
 def _orders(router: APIRouter, runtime: Runtime) -> None:

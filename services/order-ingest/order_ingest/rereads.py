@@ -1,4 +1,4 @@
-"""Reads single orders again: a comparison found that hub and marketplace do not agree, or a notice told of them.
+"""Reads single orders again: hub and marketplace do not agree, a notice told of them, or a person wants to know.
 
 Listings only show what changed since the cursor: an order that slipped through once would be missing for ever. What
 is read goes the way of every other snapshot, so it can bring in a missing order as a live one, or change nothing.
@@ -31,6 +31,8 @@ AT_ONCE = 10
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 MOST_ATTEMPTS = 6
 """Then it is given up: the next comparison asks again, and in the end asks a person."""
+BETWEEN_READINGS = 10.0
+"""Seconds between two readings of one order that persons asked for."""
 
 WISH = """
 INSERT INTO rereads (connection_id, reference, difference_id, tenant, requested_at, next_at)
@@ -47,13 +49,18 @@ UPDATE rereads SET state = $4, read_at = $5, last_error = '' WHERE connection_id
 """
 """A wish that came while the order was being read stays open: what was read may be older than what it told of."""
 
+BEGIN = """
+UPDATE rereads SET next_at = $3 WHERE connection_id = $1 AND reference = $2 AND state = 'open' RETURNING wishes
+"""
+"""Wishes up to now are answered by the reading that begins; a person's wish from now on waits until `next_at`."""
+
 NOT_READ = """
 UPDATE rereads SET next_at = $4, attempts = $5, last_error = $6, state = $7
 WHERE connection_id = $1 AND reference = $2 AND wishes = $3
 """
 
 DUE = """
-SELECT connection_id, reference, attempts, wishes FROM rereads
+SELECT connection_id, reference, attempts FROM rereads
 WHERE state = 'open' AND connection_id = ANY($1) AND next_at <= $2 ORDER BY next_at, reference LIMIT $3
 """
 
@@ -104,26 +111,29 @@ class Rereads:
 
     async def _read(self, connection: Connection, row: asyncpg.Record) -> bool:
         """Read one order; False when its connection may make no call now."""
-        cid, reference = connection.connection_id, row["reference"]
+        cid, reference, fetched_at = connection.connection_id, row["reference"], self._clock.now()
+        again_at = fetched_at + timedelta(seconds=BETWEEN_READINGS)
+        wishes: int | None = await self._runtime.pool.fetchval(BEGIN, cid, reference, again_at)
+        if wishes is None:
+            return True
         try:
             speaker: Any = pollers_of(self._runtime).reader.book.connector(cid, Lane.LIVE)
-            fetched_at = self._clock.now()
             raw: RawOrder | None = await speaker.read_order(reference)
         except Exception as error:
             if is_storage_down(error) and not isinstance(error, CallError):
                 raise
-            return await self._not_read(cid, row, error)
+            return await self._not_read(cid, row, wishes, error)
         taken = Taken()
         async with self._runtime.transactions.begin() as tx:
             if raw is not None:
                 locked = await lock_connection(tx.conn, connection)
                 taken = await take(tx, Batch(locked, speaker.map_order, (raw,), fetched_at))
             state = "done" if raw is not None else "unknown_there"
-            await tx.conn.execute(DONE, cid, reference, row["wishes"], state, tx.now)
+            await tx.conn.execute(DONE, cid, reference, wishes, state, tx.now)
         count_received(self._runtime.metrics, cid, taken)
         return True
 
-    async def _not_read(self, connection_id: UUID, row: asyncpg.Record, error: Exception) -> bool:
+    async def _not_read(self, connection_id: UUID, row: asyncpg.Record, wishes: int, error: Exception) -> bool:
         waits = isinstance(error, NotSent) and error.retry_after is not None
         attempts = row["attempts"] + (not waits)
         asked = getattr(error, "retry_after", None) or 0.0
@@ -133,7 +143,7 @@ class Rereads:
             NOT_READ,
             connection_id,
             row["reference"],
-            row["wishes"],
+            wishes,
             self._clock.now() + timedelta(seconds=min(wait, LONGEST_WAIT)),
             attempts,
             text,

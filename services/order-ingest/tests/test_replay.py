@@ -12,6 +12,7 @@ from hub_common.replay import plan_problems
 from hub_common.replay_digest import compare, digest, odd_rows
 from hub_common.testing.history import History
 from hub_contracts.connections import ConnectionState
+from hub_contracts.ids import order_id_for
 from hub_contracts.status import OrderStatus
 from order_ingest import erasure_store
 from order_ingest.erasure import erase
@@ -19,6 +20,7 @@ from order_ingest.main import SPEC
 from order_ingest.replay import REPLAY
 from order_ingest.rereads import Rereads
 
+from .test_api import call
 from .test_bulk import ask, old
 from .test_rereads import difference
 from .test_wishes import wish
@@ -70,6 +72,8 @@ async def live(world: Any) -> History:
     await world.tell(late.model_copy(update={"state": ConnectionState.PAUSED}))
     again = difference(connection.connection_id, blind)
     await world.h.feed((again.order_id or "", again))
+    asked_for = order_id_for(connection.connection_id, steps)
+    assert (await call(world, "POST", f"/v1/orders/{asked_for}/read")).status_code == 202
     world.clock.advance(1)
     await Rereads(world.h.runtime).step()
     refused = await world.connect(api_key="revoked")

@@ -22,11 +22,15 @@ Reason = Annotated[str, Form(min_length=3, max_length=500)]
 UNITS = "units."
 """Fields `units.<line>` of a form hold how many units of a line are meant."""
 MAX_UNITS = 1_000_000
+ONE_LINE = "A shop's SKU names one line: choose a shop for an order of which one line waits, or link the SKUs."
 VERDICTS = {
     "applied": "counts as done",
     "not_applied_resend": "is sent again",
     "not_applied_give_up": "is given up",
 }
+
+NOT_READ_ALONE = "order-not-read-alone"
+"""What order-ingest answers where a connector reads listings only."""
 
 
 def router(console: Console) -> APIRouter:
@@ -37,6 +41,7 @@ def router(console: Console) -> APIRouter:
     _settle(made, console, operator)
     _money(made, console, operator)
     _fetch(made, console, operator)
+    _raw(made, console, operator)
     return made
 
 
@@ -96,19 +101,27 @@ def _answer(made: APIRouter, console: Console, operator: Any) -> None:
 
     @made.post("/reroute")
     async def reroute(
-        order_id: UUID, reason: Reason, shop: Annotated[str, Form(max_length=40)] = "", session: Session = operator
+        order_id: UUID,
+        reason: Reason,
+        shop: Annotated[str, Form(max_length=40)] = "",
+        shop_sku: Annotated[str, Form(max_length=200)] = "",
+        session: Session = operator,
     ) -> Response:
         order = await order_of(console, session, order_id)
-        chosen = await _shop_of(console, session, order, shop)
+        chosen, sku = await _shop_of(console, session, order, shop), shop_sku.strip()
 
         async def call() -> str:
             lines = await _lines_of(console, session, order_id) if chosen else []
-            body = {"reason": reason, "lines": [{"line_id": line, "shop_connection_id": chosen} for line in lines]}
+            if sku and len(lines) != 1:
+                raise Problem("sku-of-one-line", "Not routed", 422, ONE_LINE)
+            choice = {"shop_connection_id": chosen} | ({"shop_sku": sku} if sku else {})
+            body = {"reason": reason, "lines": [{"line_id": line} | choice for line in lines]}
             answer = await services.post(session.user, "order-router", f"/v1/orders/{order_id}/reroute", body)
             waits = len(answer["waiting"])
             return f"{waits} line(s) still wait." if waits else "Routed; the shop gets the order next."
 
-        return await act(console, session, order, "order_reroute", {"reason": reason, "shop": chosen}, call)
+        detail = {"reason": reason, "shop": chosen, "shop_sku": sku}
+        return await act(console, session, order, "order_reroute", detail, call)
 
     @made.post("/shop-orders/{route_id}/resend")
     async def resend(order_id: UUID, route_id: UUID, session: Session = operator) -> Response:
@@ -212,14 +225,30 @@ def _fetch(made: APIRouter, console: Console, operator: Any) -> None:
 
     @made.post("/fetch")
     async def fetch(order_id: UUID, session: Session = operator) -> Response:
+        """Read this one order anew; where its connector reads listings only, the whole connection is polled."""
         order = await order_of(console, session, order_id)
+        detail = {"connection_id": order["connection_id"]}
 
         async def call() -> str:
-            path = f"/v1/pollers/{order['connection_id']}/run"
-            await services.post(session.user, "order-ingest", path)
-            return "The marketplace is asked for what changed; news appear within seconds."
+            try:
+                answer = await services.post(session.user, "order-ingest", f"/v1/orders/{order_id}/read")
+            except Problem as problem:
+                if problem.slug != NOT_READ_ALONE:
+                    raise
+            else:
+                return str(answer["then"])
+            number, tenant = str(order["order_number"]), order["tenant"]
+            async with audited(
+                console.runtime, session.user, "poll_now", number, tenant=tenant, order_id=order_id, detail=detail
+            ):
+                await services.post(session.user, "order-ingest", f"/v1/pollers/{order['connection_id']}/run")
+            return "This marketplace gives no single orders: it is asked for all that changed; news appear soon."
 
-        return await act(console, session, order, "poll_now", {"connection_id": order["connection_id"]}, call)
+        return await act(console, session, order, "order_read", detail, call)
+
+
+def _raw(made: APIRouter, console: Console, operator: Any) -> None:
+    services = console.services
 
     @made.post("/raw")
     async def raw(request: Request, order_id: UUID, session: Session = operator) -> Response:
