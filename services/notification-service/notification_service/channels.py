@@ -12,7 +12,6 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from uuid import UUID
 
-import aiosmtplib
 import orjson
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
@@ -21,7 +20,8 @@ from connector_kit.http import Call, CallError, HttpCaller, Lane
 from connector_kit.manifest import Budget
 from hub_common.runtime import Runtime
 from notification_service.config import NotificationServiceSettings, settings_of
-from notification_service.domain import Channel
+from notification_service.domain import Channel, Result
+from notification_service.mailing import post
 from notification_service.render import Line, mail, payload, trial_mail
 
 OPERATION = "notify"
@@ -46,14 +46,6 @@ class Message:
 
     def __repr__(self) -> str:
         return f"Message({self.channel}, {self.sending_id})"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`error` is empty when it arrived; it never holds an address. `final`: trying again is of no use."""
-
-    error: str = ""
-    final: bool = False
 
 
 class Channels:
@@ -81,25 +73,7 @@ class Channels:
         letter["Message-ID"] = f"<{message.sending_id}@{settings.smtp_from.rpartition('@')[2] or 'hub'}>"
         letter["Auto-Submitted"] = "auto-generated"
         letter.set_content(written.text)
-        try:
-            await aiosmtplib.send(
-                letter,
-                hostname=settings.smtp_host,
-                port=settings.smtp_port,
-                username=settings.smtp_username or None,
-                password=settings.smtp_password.get_secret_value() or None,
-                use_tls=False,
-                start_tls=settings.smtp_starttls,
-                timeout=settings.smtp_timeout_seconds,
-            )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = [refused.code for refused in error.recipients]
-            return Result(f"the mail server refuses the recipient ({codes})", final=all(code >= 500 for code in codes))
-        except aiosmtplib.SMTPResponseException as error:
-            return Result(f"the mail server answers {error.code}")
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Result(f"the mail server cannot be used ({type(error).__name__})")
-        return Result()
+        return await post(letter, settings)
 
     async def _hook(self, message: Message, now: datetime) -> Result:
         if message.secret is None:

@@ -125,6 +125,14 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """`error` is empty when it arrived; it never holds an address. `final`: trying again is of no use."""
+
+    error: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """When a subscription was last told of a group."""
 

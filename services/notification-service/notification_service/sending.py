@@ -22,8 +22,8 @@ from hub_common.runtime import Runtime
 from hub_common.tx import Cause, Tx
 from hub_contracts.connections import SealedCredentials
 from notification_service import store
-from notification_service.channels import Channels, Message, Result
-from notification_service.domain import Channel, Delivery, next_channel
+from notification_service.channels import Channels, Message
+from notification_service.domain import Channel, Delivery, Result, next_channel
 from notification_service.gauges import Gauges
 from notification_service.planning import add_notes
 from notification_service.render import Line
