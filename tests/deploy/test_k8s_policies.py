@@ -205,7 +205,7 @@ CODE: list[tuple[Callable[..., list[str]], Break, str]] = [
         ),
         "hub-autoscaler: may Read",
     ),
-    (agreement.databases, lambda d: roles(d).pop(), "has no role of its own"),
+    (agreement.databases, lambda d: roles(d).pop(0), "has no role of its own"),
     (agreement.databases, lambda d: roles(d)[0].update(superuser=True), "too much power"),
     (agreement.databases, lambda d: roles(d)[0].update(passwordSecret={"name": "shared"}), "no role of its own"),
     (agreement.databases, put(spec("Database", "order-router"), owner="hub_order_ingest"), "no database of its own"),

@@ -23,14 +23,15 @@ from hub_contracts.topics import TOPIC_BY_NAME
 from hub_tools.cli import app
 
 REPO = Path(__file__).resolve().parents[2]
+REPLAYS = "deploy/k8s/components/replay/replays.yaml"
 PAGES = sorted((REPO / "docs" / "runbooks").glob("*.md"))
 SERVICES = {entry.name: entry for entry in entry_points(group="hub.services")}
 SECTIONS = ["## How it shows", "## What the hub does by itself", "## Do", "## It is over when"]
 PROGRAMS = {"hub", "kubectl", "curl", "kafka-consumer-groups.sh", "export", "url()", "read", "docker"}
-VERBS = {
-    *("apply", "delete", "describe", "exec", "get", "logs", "patch", "port-forward", "rollout", "scale", "set", "top"),
-    *("wait",),
-}
+VERBS = set(
+    "apply create delete describe exec get logs patch port-forward rollout scale set top wait".split()  # noqa: SIM905
+)
+CRON_JOBS = {"SERVICE-replay", *re.findall(r"kind: CronJob\nmetadata:\n  name: (\S+)", (REPO / REPLAYS).read_text())}
 ROLLOUT = {"history", "restart", "status", "undo"}
 [UsageError] = typer.BadParameter.__bases__
 """Wrong usage of any kind, as the library under `hub` raises it."""
@@ -108,9 +109,12 @@ def check_kubectl(arguments: list[str]) -> None:
     if arguments[0] == "rollout":
         assert arguments[1] in ROLLOUT
     for word in arguments[1:]:
-        kind, _, name = word.partition("/")
+        kind, _, name = word.removeprefix("--from=").partition("/")
         if kind in ("deployment", "service", "job") and name:
-            assert name.removesuffix("-migrate") in {*SERVICES, "SERVICE"}, f"no {kind} is called {name}"
+            service = re.sub(r"-(migrate|replay-now)$" if kind == "job" else "$", "", name)
+            assert service in {*SERVICES, "SERVICE"}, f"no {kind} is called {name}"
+        if kind == "cronjob":
+            assert name in CRON_JOBS, f"no {kind} is called {name}"
         if word.startswith("app.kubernetes.io/name="):
             assert name.partition("=")[2] in {*SERVICES, "SERVICE"}
         if re.fullmatch(r"hub_\w+", word):
@@ -176,6 +180,9 @@ def test_every_page_is_in_the_index() -> None:
         'curl -sS -H "$AUTH" -X POST $(url order-ingest)/v1/pollers',
         "kubectl -n hub rollout undo deployment/order-maker",
         "kubectl -n hub explode deployment/order-router",
+        "kubectl -n hub create job --from=cronjob/order-maker-replay order-maker-replay-now",
+        "kubectl -n hub create job --from=cronjob/order-router-compare order-router-replay-now",
+        "kubectl -n hub logs job/order-router-reply",
         "kubectl -n hub describe cluster hub-postgresql",
         "kubectl -n hub set env deployment/SERVICE HUB_INBOX_DAYS=3",
     ],

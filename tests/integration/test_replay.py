@@ -35,6 +35,7 @@ from hub_contracts.topics import SHOP_ACTIVITY, STOCK, TOPICS, Topic
 from hub_tools.cli import app
 from hub_tools.run.cluster import installed_services
 from hub_tools.run.replaying import replay_service
+from hub_tools.stack.databases import drop_database, ensure_service_databases
 from hub_tools.stack.waiting import run_sync
 from ops_console.handlers import OWN_TOPICS
 from ops_console.main import SPEC as CONSOLE
@@ -252,3 +253,49 @@ def test_hub_replay_says_what_it_wants(hub: Hub) -> None:
     for wrong in (["replay"], ["replay", "order-router", "--all"]):
         answer = CliRunner().invoke(app, wrong)
         assert (answer.exit_code, "name one service, or give --all" in answer.output) == (2, True)
+
+
+def replay_itself(hub: Hub, service: str, scratch: str, code: int) -> str:
+    """`python -m SERVICE replay` with what the CronJob gives it; returns what it prints."""
+    env = hub.cluster.environment(service)
+    env["HUB_DATABASE_DSN"] += "?default_transaction_read_only=on"
+    env |= {"HUB_REPLAY_DATABASE_DSN": scratch, "HUB_LOG_LEVEL": "WARNING"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    done = subprocess.run(
+        [sys.executable, "-m", hub.cluster.specs[service].package, "replay"],
+        env=kept | env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_a_service_replays_itself_as_the_job_of_a_cluster_does(hub: Hub, tmp_path: Path) -> None:
+    """In a scratch database of a role that may nothing else, with read-only sessions in its own."""
+    admin = hub.cluster.stack.postgres_dsn
+    [made] = run_sync(ensure_service_databases(admin, ["hub-replay"], tmp_path)).values()
+    try:
+        said = json.loads(replay_itself(hub, "carrier-mapper", made.dsn, 0).splitlines()[-1])
+        assert (said["service"], said["equal"]) == ("carrier-mapper", True)
+        assert said["handled"] > 0
+        tamper(hub, "order-router", "UPDATE shops SET label = label || ' (changed by hand)'")
+        try:
+            said = json.loads(replay_itself(hub, "order-router", made.dsn, 1).splitlines()[-1])
+        finally:
+            tamper(hub, "order-router", "UPDATE shops SET label = replace(label, ' (changed by hand)', '')")
+        assert [each["table"] for each in said["tables"] if not each["equal"]] == ["shops"]
+        assert run_sync(relations(made.dsn)) == 0
+    finally:
+        run_sync(drop_database(admin, made.database))
+        run_sync(execute(admin, f"DROP ROLE {made.role}"))
+
+
+async def relations(dsn: str) -> int:
+    conn = await asyncpg.connect(dsn)
+    try:
+        return int(await conn.fetchval("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"))
+    finally:
+        await conn.close()

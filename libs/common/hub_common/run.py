@@ -56,7 +56,8 @@ async def _main(spec: ServiceSpec, settings: ServiceSettings) -> None:
 
 
 def main(spec: ServiceSpec, argv: Sequence[str] | None = None) -> int:
-    """Entry of `python -m <service>`: no argument runs it, `migrate` brings its schema to head."""
+    """Entry of `python -m <service>`: no argument runs it, `migrate` brings its schema to head, `replay` compares its
+    tables with what its topics tell (`replay_scratch`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         settings = spec.settings()
@@ -69,8 +70,12 @@ def main(spec: ServiceSpec, argv: Sequence[str] | None = None) -> int:
     if arguments == ["migrate"]:
         upgrade(spec.package, settings.database_dsn.get_secret_value())
         return 0
+    if arguments == ["replay"]:
+        from hub_common import replay_scratch
+
+        return replay_scratch.main(spec, settings)
     if arguments:
-        sys.stderr.write(f"{spec.name}: unknown argument {arguments[0]!r}; use no argument, or: migrate\n")
+        sys.stderr.write(f"{spec.name}: unknown argument {arguments[0]!r}; use no argument, or: migrate, replay\n")
         return EXIT_USAGE
     import uvloop
 

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hub_common.metrics import Metrics
+from hub_common.replay_scratch import ScratchSettings
 from hub_contracts.topics import DEAD_LETTER_CONFIG, DEAD_LETTER_PARTITIONS, TOPICS
 from hub_tools.k8s import kafka, network, postgres
 from hub_tools.k8s.documents import COMPONENT, NAME, PART, PART_OF, Document
 from hub_tools.k8s.facts import MIN_REPLICAS, Facts
 from hub_tools.k8s.policies import containers, is_service, labels_of, name_of, of_kind, pod_of
 
+SCRATCH_VARIABLES = frozenset(f"HUB_REPLAY_{name.upper()}" for name in ScratchSettings.model_fields)
+POWERS = frozenset({"superuser", "createdb", "createrole", "replication", "bypassrls"})
 METRIC = re.compile(r"\bhub_[a-z_]+\b")
 
 
@@ -42,7 +45,7 @@ def variables(documents: Sequence[Document], services: Sequence[Facts]) -> list[
     found: list[str] = []
     maps = {each["metadata"]["name"]: each.get("data", {}) for each in of_kind(documents, "ConfigMap")}
     known = {each.name: each for each in services}
-    for document in of_kind(documents, "Deployment", "Job"):
+    for document in of_kind(documents, "Deployment", "Job", "CronJob"):
         service = known.get(labels_of(document).get(NAME, ""))
         if service is None:
             continue
@@ -51,6 +54,8 @@ def variables(documents: Sequence[Document], services: Sequence[Facts]) -> list[
             if "configMapRef" in source:
                 given |= maps.get(source["configMapRef"]["name"], {})
         given |= {entry["name"]: entry.get("value") for entry in containers(document)[0].get("env", [])}
+        if document["kind"] == "CronJob":
+            given = {name: value for name, value in given.items() if name not in SCRATCH_VARIABLES}
         found += [f"{name_of(document)}: {text}" for text in _variable_breaks(given, service)]
     return found
 
@@ -131,11 +136,12 @@ def access(documents: Sequence[Document], services: Sequence[Facts]) -> list[str
             continue
         if user["spec"]["authentication"] != {"type": "tls"}:
             found.append(f"{service.name}: its user proves nothing by certificate")
-        given, wanted = _rights(user["spec"]["authorization"]["acls"]), _wanted_rights(service, services)
+        given, wanted = rights_of(user["spec"]["authorization"]["acls"]), _wanted_rights(service, services)
         found += [f"{service.name}: may {operation} {what}, needlessly" for what, operation in sorted(given - wanted)]
         found += [f"{service.name}: may not {operation} {what}" for what, operation in sorted(wanted - given)]
+    users.pop(kafka.REPLAYER, None)  # `replay_checks.rights` is about it
     for name, user in users.items():
-        rights = _rights(user["spec"]["authorization"]["acls"])
+        rights = rights_of(user["spec"]["authorization"]["acls"])
         found += [f"{name}: may {op} {what}" for what, op in sorted(rights) if op != "Describe"]
     for cluster in of_kind(documents, "Kafka"):
         spec = cluster["spec"]["kafka"]
@@ -149,7 +155,7 @@ def access(documents: Sequence[Document], services: Sequence[Facts]) -> list[str
     return found
 
 
-def _rights(acls: Sequence[Document]) -> set[tuple[str, str]]:
+def rights_of(acls: Sequence[Document]) -> set[tuple[str, str]]:
     """(kind and name, operation); what is not one literal resource shows as such, so that it equals nothing wanted."""
     found = set()
     for acl in acls:
@@ -190,13 +196,25 @@ def databases(documents: Sequence[Document], services: Sequence[Facts]) -> list[
                 found.append(f"{service.name}: has no database of its own")
             elif database.get("databaseReclaimPolicy") != "retain":
                 found.append(f"{service.name}: removing an object would remove its data")
+        found += _scratch_breaks(roles.pop(postgres.SCRATCH, None), made.pop(postgres.SCRATCH, None))
         found += [f"{name}: nobody's" for name in (*roles, *made)]
         room = int(spec["postgresql"]["parameters"]["max_connections"])
-        if room < sum(service.connections for service in services) + postgres.OWN_CONNECTIONS:
+        used = sum(service.connections for service in services) + postgres.SCRATCH_CONNECTIONS
+        if room < used + postgres.OWN_CONNECTIONS:
             found.append(f"{name_of(cluster)}: {room} connections do not last for all replicas")
         if spec["postgresql"]["pg_hba"] != ["hostssl sameuser all all scram-sha-256", "host all all all reject"]:
             found.append(f"{name_of(cluster)}: a role may enter another's database, or come without TLS")
     return found
+
+
+def _scratch_breaks(role: Document | None, database: Document | None) -> Iterator[str]:
+    """What replays rebuild in is theirs alone: its role owns it and nothing else, and has no other power."""
+    if role is None or role["passwordSecret"] != {"name": postgres.secret_name(postgres.SCRATCH_OF)}:
+        yield f"{postgres.SCRATCH}: replays have no role of their own"
+    elif role.get("connectionLimit", -1) < postgres.SCRATCH_CONNECTIONS or role.keys() & POWERS or role.get("inRoles"):
+        yield f"{postgres.SCRATCH}: its role has too few connections, or too much power"
+    if database is None or database["owner"] != postgres.SCRATCH:
+        yield f"{postgres.SCRATCH}: replays have no database of their own"
 
 
 def scaling(documents: Sequence[Document], services: Sequence[Facts]) -> list[str]:
@@ -254,7 +272,7 @@ def firewalls(documents: Sequence[Document], services: Sequence[Facts]) -> list[
     closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     if not any(each["spec"] == closed for each in policies):
         found.append("no policy closes everything by default")
-    for document in of_kind(documents, "Deployment", "Job"):
+    for document in of_kind(documents, "Deployment", "Job", "CronJob"):
         labels = labels_of(document)
         naming = [
             each

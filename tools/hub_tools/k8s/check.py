@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hub_tools.k8s import agreement, kafka, policies
+from hub_tools.k8s import agreement, kafka, policies, replay_checks
 from hub_tools.k8s.documents import Document, read
 from hub_tools.k8s.facts import Facts, installed
 
@@ -24,6 +24,8 @@ def broken(documents: Sequence[Document], services: Sequence[Facts], *, producti
     kinds = {each["kind"] for each in documents}
     for kind, policy in (
         ("KafkaUser", agreement.access),
+        ("KafkaUser", replay_checks.rights),
+        ("CronJob", replay_checks.replays),
         ("Database", agreement.databases),
         ("NetworkPolicy", agreement.firewalls),
         ("ServiceMonitor", agreement.watched),

@@ -72,18 +72,23 @@ def external_secrets(services: Sequence[Facts]) -> list[Document]:
     shared = {"operator-tokens": "operator-tokens", "credentials-keys": "credentials-keys"}
     backup = {key: key for key in ("ACCESS_KEY_ID", "ACCESS_SECRET_KEY")}
     found = [_fetched(COMMON_SECRET, "hub/common", shared), _fetched(postgres.STORE, "hub/backup", backup)]
+    found.append(_role(postgres.SCRATCH_OF, "hub/replay/database", postgres.SCRATCH))
     for each in services:
-        template = {
-            "type": "kubernetes.io/basic-auth",
-            "metadata": {"labels": {"cnpg.io/reload": "true"}},
-            "data": {"username": each.database, "password": "{{ .password }}"},
-        }
-        name = postgres.secret_name(each.name)
-        found.append(_fetched(name, f"hub/{each.name}/database", {"password": "password"}, template))
+        found.append(_role(each.name, f"hub/{each.name}/database", each.database))
         if each.own_secrets:
             keys = {key: key for key in each.own_secrets}
             found.append(_fetched(f"{each.name}-secrets", f"hub/{each.name}/settings", keys))
     return found
+
+
+def _role(of: str, place: str, role: str) -> Document:
+    """A database role's name and password, in the form that CloudNativePG takes."""
+    template = {
+        "type": "kubernetes.io/basic-auth",
+        "metadata": {"labels": {"cnpg.io/reload": "true"}},
+        "data": {"username": role, "password": "{{ .password }}"},
+    }
+    return _fetched(postgres.secret_name(of), place, {"password": "password"}, template)
 
 
 def _fetched(name: str, place: str, keys: dict[str, str], template: Document | None = None) -> Document:

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from hub_common.config import ServiceSettings
+from hub_common.replay import topics_of
 from hub_common.runtime import Runtime
 from hub_common.service import ServiceSpec
 from hub_contracts.topics import TOPIC_BY_NAME, TOPICS
@@ -60,6 +61,8 @@ class Facts:
     own_secrets: tuple[str, ...]
     """Variables with secrets that only this service has."""
     settings: type[ServiceSettings]
+    rebuilt_from: tuple[str, ...] = ()
+    """Topics that a replay of it reads: what it listens to, and its own where that restores answers and decisions."""
 
     @property
     def database(self) -> str:
@@ -98,6 +101,7 @@ def installed() -> tuple[Facts, ...]:
 def facts_of(spec: ServiceSpec) -> Facts:
     """What follows from a declaration and its package."""
     runtime = _unstarted(spec)
+    settings = runtime.settings
     imports, calls = _used(spec.package)
     calls_services = "service_urls" in spec.settings.model_fields
     own_client = any(name.rpartition(".")[2] == "ClientFactory" for name in imports)
@@ -123,6 +127,7 @@ def facts_of(spec: ServiceSpec) -> Facts:
         has_deadlines="hub_common.deadlines" in imports,
         own_secrets=tuple(sorted(secrets)),
         settings=spec.settings,
+        rebuilt_from=tuple(name for names in topics_of(spec, settings) for name in names) if spec.replay else (),
     )
 
 

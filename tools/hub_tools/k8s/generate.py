@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from hub_tools.k8s import edges, kafka, network, postgres, scaling
+from hub_tools.k8s import edges, kafka, network, postgres, replays, scaling
 from hub_tools.k8s.documents import NOTE, Document, kustomization, made, written
 from hub_tools.k8s.facts import Facts, installed
 from hub_tools.scaffold.service_names import services_of
@@ -65,7 +65,9 @@ def _network(services: Sequence[Facts]) -> dict[str, str]:
     files = {
         "common.yaml": written(network.common()),
         "platform.yaml": written(network.platform()),
-        "services.yaml": written([*(network.of_service(each, services) for each in services), network.migrations()]),
+        "services.yaml": written(
+            [*(network.of_service(each, services) for each in services), network.migrations(), network.replays()]
+        ),
     }
     return {**files, "kustomization.yaml": kustomization(list(files))}
 
@@ -129,6 +131,11 @@ def _external_secrets(services: Sequence[Facts]) -> dict[str, str]:
     return {"external-secrets.yaml": text, "kustomization.yaml": kustomization(["external-secrets.yaml"])}
 
 
+def _replay(services: Sequence[Facts]) -> dict[str, str]:
+    text = written([replays.account(), *(replays.suspended(each) for each in services if each.rebuilt_from)])
+    return {"replays.yaml": text, "kustomization.yaml": kustomization(["replays.yaml"])}
+
+
 _COMPONENTS: dict[str, Callable[[Sequence[Facts]], dict[str, str]]] = {
     "network-policies": _network,
     "strimzi": _strimzi,
@@ -137,6 +144,7 @@ _COMPONENTS: dict[str, Callable[[Sequence[Facts]], dict[str, str]]] = {
     "ingress": _ingress,
     "priorities": _priorities,
     "external-secrets": _external_secrets,
+    "replay": _replay,
 }
 
 

@@ -28,6 +28,8 @@ QUOTAS = {"producerByteRate": 20_971_520, "consumerByteRate": 104_857_600, "requ
 """Per broker, bytes a second: far above what a service does in its best hour, far below what starves the others."""
 SCALER = "hub-autoscaler"
 """The user as whom KEDA asks how far each group is."""
+REPLAYER = "hub-replay"
+"""The user as whom services are rebuilt beside themselves, and so the name of the secret with its certificate."""
 
 
 def user_name(service: str) -> str:
@@ -67,11 +69,17 @@ def rules(service: Facts, services: Sequence[Facts]) -> list[Document]:
 
 
 def users(services: Sequence[Facts]) -> list[Document]:
-    """One user per service, and one for the autoscaler that can see progress and no record."""
+    """One user per service, one for the autoscaler that can see progress and no record, and one for replays.
+
+    A replay reads every topic that tables follow from and writes nothing. It is no group's member: of the services'
+    groups it sees how far they are, without which it could not tell whether a service is at rest.
+    """
     found = [_user(user_name(each.name), each.name, rules(each, services)) for each in services]
     groups = [rule("group", each.group, "Describe") for each in services if each.group]
     seen = [rule("topic", topic.name, "Describe") for topic in TOPICS]
-    return [*found, _user(SCALER, SCALER, [*seen, *groups])]
+    told = sorted({name for each in services for name in each.rebuilt_from})
+    read = [rule("topic", name, "Read", "Describe") for name in told]
+    return [*found, _user(SCALER, SCALER, [*seen, *groups]), _user(REPLAYER, REPLAYER, [*read, *groups])]
 
 
 def _user(name: str, of: str, acls: list[Document]) -> Document:

@@ -16,6 +16,8 @@ API = "networking.k8s.io/v1"
 HTTP_PORT, KAFKA_PORT, POSTGRES_PORT, OTLP_PORT = 8080, 9093, 5432, 4318
 MONITORING, INGRESS, AUTOSCALER = "monitoring", "ingress-nginx", "keda"
 """Namespaces of what is not ours; an overlay patches them where they are called otherwise."""
+REPLAY = "replay"
+"""The label `app.kubernetes.io/component` of pods that rebuild a service."""
 PRIVATE_4 = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 PRIVATE_6 = ("::1/128", "fc00::/7", "fe80::/10")
 """Not the internet: other pods, nodes, and the address where clouds hand out credentials."""
@@ -91,9 +93,19 @@ def migrations() -> Document:
     return policy("migrations", {PART: PART_OF, COMPONENT: "migration"}, [], to)
 
 
+def replays() -> Document:
+    """A replay reads the brokers and two databases. What it rebuilds holds everything: there is no other way out."""
+    to = [
+        {"to": [pods({"cnpg.io/cluster": postgres.CLUSTER})], "ports": ports([POSTGRES_PORT])},
+        {"to": [pods({"strimzi.io/cluster": kafka.CLUSTER})], "ports": ports([KAFKA_PORT])},
+    ]
+    return policy("replays", {PART: PART_OF, COMPONENT: REPLAY}, [], to)
+
+
 def platform() -> list[Document]:
     """What broker and database pods need, where they run beside the hub. Their operators add rules for themselves."""
     hub, services = {PART: PART_OF}, {PART: PART_OF, COMPONENT: "service"}
+    replaying = {PART: PART_OF, COMPONENT: REPLAY}
     kafka_pods, postgres_pods = {"strimzi.io/cluster": kafka.CLUSTER}, {"cnpg.io/cluster": postgres.CLUSTER}
     # The address of the cluster's own API differs from place to place, and is often a private one.
     cluster_api = {"ports": ports([443, 6443])}
@@ -103,7 +115,7 @@ def platform() -> list[Document]:
             kafka_pods,
             [
                 {"from": [pods(kafka_pods)]},
-                {"from": [pods(services), namespace(AUTOSCALER)], "ports": ports([KAFKA_PORT])},
+                {"from": [pods(services), pods(replaying), namespace(AUTOSCALER)], "ports": ports([KAFKA_PORT])},
                 {"from": [namespace(MONITORING)], "ports": ports([9404])},
             ],
             [{"to": [pods(kafka_pods)]}, cluster_api],

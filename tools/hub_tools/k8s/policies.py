@@ -35,15 +35,21 @@ def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
     return [each for each in documents if each["kind"] in kinds]
 
 
+def _template(document: Document) -> Document:
+    holder = document["spec"]["jobTemplate"] if document["kind"] == "CronJob" else document
+    found: Document = holder["spec"]["template"]
+    return found
+
+
 def pod_of(document: Document) -> Document:
     """The pod template's spec of a workload."""
-    spec: Document = document["spec"]["template"]["spec"]
+    spec: Document = _template(document)["spec"]
     return spec
 
 
 def labels_of(document: Document) -> dict[str, str]:
     """Labels of the pods of a workload."""
-    found: dict[str, str] = document["spec"]["template"]["metadata"].get("labels", {})
+    found: dict[str, str] = _template(document)["metadata"].get("labels", {})
     return found
 
 

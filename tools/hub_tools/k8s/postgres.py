@@ -17,6 +17,12 @@ API = "postgresql.cnpg.io/v1"
 CA = "/etc/hub/postgres-ca"
 OWN_CONNECTIONS = 40
 """Replication, backups, the operator, the exporter and whoever looks, beside the services."""
+SCRATCH = "hub_replay"
+"""Role and database in which services are rebuilt beside themselves, one at a time."""
+SCRATCH_OF = "hub-replay"
+"""As whose they are named among the objects."""
+SCRATCH_CONNECTIONS = 8
+"""Lock, migration, copies of given rows, handlers, both digests; no two of them are many."""
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 STORE = "hub-postgres-backup"
 
@@ -26,25 +32,16 @@ def secret_name(service: str) -> str:
     return f"{service}-database"
 
 
-def dsn(service: Facts) -> str:
-    """The address, which is no secret: the password comes beside it."""
-    place = f"{service.database}@{CLUSTER}-rw:5432/{service.database}"
-    return f"postgresql://{place}?sslmode=verify-full&sslrootcert={CA}/ca.crt"
+def dsn(database: str) -> str:
+    """The address of the database of a role of the same name. It is no secret: the password comes beside it."""
+    return f"postgresql://{database}@{CLUSTER}-rw:5432/{database}?sslmode=verify-full&sslrootcert={CA}/ca.crt"
 
 
 def cluster(services: Sequence[Facts]) -> Document:
     """Three instances, one of them synchronous, with a role per service and continuous archiving."""
-    roles = [
-        {
-            "name": each.database,
-            "ensure": "present",
-            "login": True,
-            "connectionLimit": each.connections,
-            "passwordSecret": {"name": secret_name(each.name)},
-        }
-        for each in services
-    ]
-    most = sum(each.connections for each in services) + OWN_CONNECTIONS
+    roles = [_role(each.database, each.connections, each.name) for each in services]
+    roles.append(_role(SCRATCH, SCRATCH_CONNECTIONS, SCRATCH_OF))
+    most = sum(role["connectionLimit"] for role in roles) + OWN_CONNECTIONS
     spec = {
         "instances": 3,
         # A commit is on two machines before it is told to anybody; with one left the primary goes on.
@@ -68,19 +65,31 @@ def cluster(services: Sequence[Facts]) -> Document:
     return made(API, "Cluster", CLUSTER, spec, "database")
 
 
+def _role(name: str, connections: int, of: str) -> Document:
+    return {
+        "name": name,
+        "ensure": "present",
+        "login": True,
+        "connectionLimit": connections,
+        "passwordSecret": {"name": secret_name(of)},
+    }
+
+
 def databases(services: Sequence[Facts]) -> list[Document]:
-    """One database per service. Removing the object keeps the data."""
-    found = []
-    for each in services:
-        spec = {
-            "name": each.database,
-            "owner": each.database,
-            "cluster": {"name": CLUSTER},
-            "ensure": "present",
-            "databaseReclaimPolicy": "retain",
-        }
-        found.append(made(API, "Database", each.name, spec, "database"))
-    return found
+    """One database per service, which stays when its object goes, and the scratch database, which need not."""
+    found = [_database(each.name, each.database, "retain") for each in services]
+    return [*found, _database(SCRATCH_OF, SCRATCH, "delete")]
+
+
+def _database(of: str, name: str, reclaim: str) -> Document:
+    spec = {
+        "name": name,
+        "owner": name,
+        "cluster": {"name": CLUSTER},
+        "ensure": "present",
+        "databaseReclaimPolicy": reclaim,
+    }
+    return made(API, "Database", of, spec, "database")
 
 
 def backups() -> list[Document]:
@@ -113,7 +122,7 @@ def addresses(service: Facts) -> list[Document]:
     """Patches that give the service and its migration their database over TLS."""
     held = {
         "env": [
-            {"name": "HUB_DATABASE_DSN", "value": dsn(service), "valueFrom": None},
+            {"name": "HUB_DATABASE_DSN", "value": dsn(service.database), "valueFrom": None},
             {
                 "name": "PGPASSWORD",
                 "valueFrom": {"secretKeyRef": {"name": secret_name(service.name), "key": "password"}},

@@ -26,14 +26,19 @@ def made(services: Sequence[Facts]) -> tuple[list[Document], dict[str, str]]:
     token, console_token, password = new_token(), new_token(), secrets.token_urlsafe(12)
     tokens = f"operator:admin:{hash_token(token)},console:delegate:{hash_token(console_token)}"
     found = [_secret(COMMON_SECRET, {"operator-tokens": tokens, "credentials-keys": generate_key("k8s")})]
+    found.append(_role(postgres.SCRATCH_OF, postgres.SCRATCH))
     for each in services:
-        held = {"username": each.database, "password": secrets.token_urlsafe(24)}
-        found.append(_secret(postgres.secret_name(each.name), held, "kubernetes.io/basic-auth"))
+        found.append(_role(each.name, each.database))
         if each.calls_services:
             accounts = f"admin:admin:*:{hash_password(password)}"
             own = {"HUB_CONSOLE_TOKEN": console_token, "HUB_LOCAL_ACCOUNTS": accounts}
             found.append(_secret(f"{each.name}-secrets", own))
     return found, {"operator's token": token, "console's account admin": password}
+
+
+def _role(of: str, role: str) -> Document:
+    held = {"username": role, "password": secrets.token_urlsafe(24)}
+    return _secret(postgres.secret_name(of), held, "kubernetes.io/basic-auth")
 
 
 def _secret(name: str, held: dict[str, str], kind: str = "Opaque") -> Document:
