@@ -6,9 +6,12 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+
+from .visits import Visits
 
 REPO = Path(__file__).resolve().parents[3]
 SCREENS = Path(os.environ.get("HUB_SCREENS_DIR", REPO / ".artefacts" / "screens"))
@@ -25,7 +28,10 @@ class Desk:
 
     url: str
     browser: Browser
+    visits: Visits
     pages: list[tuple[Page, list[str]]] = field(default_factory=list)
+    here: dict[Page, str | None] = field(default_factory=dict)
+    """Name of the route whose page each browser shows."""
 
     def page(
         self,
@@ -54,6 +60,14 @@ class Desk:
             if not request.url.startswith((self.url, "data:")):
                 complaints.append(f"request to {request.url}")
 
+        def answered(response: Response) -> None:
+            request, html = response.request, "text/html" in response.headers.get("content-type", "")
+            goes = request.is_navigation_request() and html
+            shown = self.visits.answered(request.method, urlsplit(request.url).path, response.status, page=goes)
+            if goes:
+                self.here[page] = shown
+
+        page.on("response", answered)
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", asked)
@@ -91,6 +105,9 @@ class Desk:
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             self.check(page, f"{name}-{theme}")
+        shown = self.here.get(page)
+        if shown is not None:
+            self.visits.checked.add(shown)
 
     def forgive(self, page: Page, words: str) -> None:
         """Take out complaints that the test provoked itself, such as an answer with an error status."""
@@ -105,4 +122,5 @@ class Desk:
         for page, _ in self.pages:
             page.context.close()
         self.pages.clear()
+        self.here.clear()
         return found

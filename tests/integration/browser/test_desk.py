@@ -14,25 +14,28 @@ from playwright.sync_api import Page, expect
 from hub_common.ids import SystemIds
 from hub_common.kafka.client import KafkaProducer
 from hub_common.kafka.records import OutRecord
+from hub_contracts.base import EventData
 from hub_contracts.catalog import FeedPublished
 from hub_contracts.envelope import Metadata, encode_headers
 from hub_contracts.examples import EXAMPLES
-from hub_contracts.topics import CATALOG
-from hub_tools.demo.setting import TENANT
+from hub_contracts.orders import OrderCustomerRecorded
+from hub_contracts.topics import CATALOG, TOPIC_BY_NAME
+from hub_tools.demo.setting import PRICES, TENANT
 from integration.hub import Hub, eventually
 
 from .desk import Desk
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 CONSOLE = "ops-console"
+SKU = next(iter(PRICES))
 
 
-def produce(hub: Hub, value: bytes) -> UUID:
-    """Write a record of a type that only the console handles, as catalog-feed would."""
+def produce(hub: Hub, value: bytes, model: type[EventData] = FeedPublished) -> UUID:
+    """Write a record as the topic's writer would. The default's type is handled by the console only."""
     event_id = SystemIds().new()
     key = hub.setting.connections["mirakl"]
-    meta = Metadata(event_id, FeedPublished.TYPE, "catalog-feed", datetime.now(UTC), key, TENANT, 1)
-    record = OutRecord(CATALOG, key.encode(), value, encode_headers(meta))
+    meta = Metadata(event_id, model.TYPE, TOPIC_BY_NAME[model.TOPIC].writer, datetime.now(UTC), key, TENANT, 1)
+    record = OutRecord(model.TOPIC, key.encode(), value, encode_headers(meta))
 
     async def send() -> list[bool]:
         producer = KafkaProducer(hub.cluster.stack.bootstrap_servers, "a-browser-test")
@@ -87,6 +90,7 @@ def test_a_poisoned_record_is_edited_sent_again_and_handled(desk: Desk, hub: Hub
     page.goto("/desk")
     page.locator(f"a[href^='/desk/letters?service={CONSOLE}']", has_text="permanent").first.click()
     page.get_by_role("link", name=FeedPublished.TYPE).click()
+    desk.check_themes(page, "desk-letter")
     page.get_by_label("Value (JSON)").fill("{}")
     page.get_by_label("Reason").fill("the connection was named wrongly")
     page.get_by_role("button", name="Check").click()
@@ -114,7 +118,7 @@ def test_a_dead_letter_is_discarded_with_a_reason(desk: Desk, hub: Hub) -> None:
     page = desk.page("operator")
     page.on("dialog", lambda dialog: dialog.accept())
     open_group(page)
-    desk.check(page, "desk-letters")
+    desk.check_themes(page, "desk-letters")
     page.get_by_label("All on this page").check()
     page.get_by_role("button", name="Discard what is chosen").click()
     assert page.get_by_label("Reason").evaluate("field => field.validity.customError"), "not without a reason"
@@ -127,6 +131,54 @@ def test_a_dead_letter_is_discarded_with_a_reason(desk: Desk, hub: Hub) -> None:
         "operator",
         "written by a test",
     )
+
+
+def test_a_buyers_data_in_a_dead_letter_is_shown_when_asked_for(desk: Desk, hub: Hub) -> None:
+    event_id = produce(hub, b'{"last_name": "Wistlegrove"', OrderCustomerRecorded)
+    page = desk.page("operator")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"/desk/letters/{CONSOLE}/{dies(hub, event_id)}")
+    expect(page.get_by_text("Masked: it may hold")).to_be_visible()
+    assert "Wistlegrove" not in page.content()
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.locator("pre[aria-label='Value']")).to_contain_text("Wistlegrove")
+    desk.check_themes(page, "desk-letter-revealed")
+    for name in hub.cluster.specs:
+        api, base = hub.cluster.api(name), "/v1/operations/dead-letters"
+        ids = [one["dead_letter_id"] for one in api.get(base)["items"] if one["event_id"] == str(event_id)]
+        if ids:
+            api.post(f"{base}/discard", {"ids": ids, "reason": "end of the test"})
+
+
+def test_an_effect_in_doubt_is_settled_and_sent_again(desk: Desk, hub: Hub) -> None:
+    faults = [
+        {"fault": "error_500_before_effect", "operation": "accept", "times": 1},
+        {"fault": "error_500_before_effect", "operation": "read_order"},
+    ]
+    connection = hub.setting.connections["manomano"]
+    page = desk.page("operator")
+    page.on("dialog", lambda dialog: dialog.accept())
+    hub.sandbox.put("/manomano/_sandbox/faults", faults)
+    try:
+        reference = hub.buy("manomano", (SKU, 1))[0]
+        eventually(lambda: hub.story(connection, reference)["doubts"], "the acceptance is in doubt")
+        page.goto("/desk#doubts")
+        line = page.get_by_role("region", name="Effects in doubt").locator("tr", has_text=reference)
+        line.get_by_role("link", name="accept").click()
+        expect(page.locator("h1")).to_contain_text("UNKNOWN")
+        desk.check_themes(page, "desk-effect")
+        page.get_by_role("button", name="Reveal").click()
+        expect(page.locator("pre[aria-label='Request and answer']")).to_contain_text(reference)
+        desk.check_themes(page, "desk-effect-revealed")
+        page.get_by_label("It was not applied: send it again.").check()
+        page.get_by_label("Evidence").fill("the marketplace's back office shows it open")
+        page.get_by_role("button", name="Settle").click()
+        expect(page.get_by_text("accept is settled: not applied resend.")).to_be_visible()
+    finally:
+        hub.sandbox.put("/manomano/_sandbox/faults", [])
+    expect(page.get_by_role("region", name="Effects in doubt")).not_to_contain_text(reference)
+    hub.shows(connection, reference, "SHIPPED")
+    assert hub.outside().applied("accept")[reference] == 1
 
 
 def test_a_parked_item_is_closed_with_a_reason(desk: Desk, hub: Hub) -> None:

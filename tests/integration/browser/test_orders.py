@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from hub_tools.demo.setting import UNLINKED
-from integration.hub import Hub, eventually
+from hub_tools.demo.setting import UNLINKED, UNLINKED_SHOP_SKU
+from integration.hub import Hub, eventually, of_type
 
 from .desk import WAIT_MS, Desk
 
@@ -28,6 +29,13 @@ class Shop:
     waiting: dict[str, Any]
 
 
+def waits(hub: Hub, row: dict[str, Any], service: str, cause: str) -> None:
+    """Wait until a service has parked the order and the console has heard of it."""
+    hub.parked(service, cause, row["order_id"])
+    story = partial(hub.story, row["connection_id"], row["reference"])
+    eventually(lambda: cause in str(story()["parked"]), f"the console shows {cause}")
+
+
 @pytest.fixture(scope="module")
 def orders(hub: Hub) -> Shop:
     """One that is held, one that was shipped, one that waits for its debit."""
@@ -36,7 +44,7 @@ def orders(hub: Hub) -> Shop:
     later = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
     (waiting,) = hub.buy("mirakl", ("COQUE-NOIR", 1), status="WAITING_DEBIT", created_at=later)
     row = hub.shows(mirakl, held, "PENDING")
-    hub.parked("order-acceptance", "acceptance_held", row["order_id"])
+    waits(hub, row, "order-acceptance", "acceptance_held")
     return Shop(row, hub.shows(manomano, shipped, "SHIPPED"), hub.shows(mirakl, waiting, "ACCEPTED"))
 
 
@@ -93,28 +101,51 @@ def test_time_travel_shows_what_had_been_told_by_then(desk: Desk, page: Page, or
     expect(page.locator("ol.story")).to_contain_text("Parcel told")
 
 
-def test_a_held_order_is_accepted_and_what_waits_then_is_closed(hub: Hub, page: Page, orders: Shop) -> None:
+def test_a_held_order_is_held_accepted_and_routed_by_a_person(hub: Hub, page: Page, orders: Shop) -> None:
     open_order(page, orders.held)
     expect(page.locator("section.waiting")).to_contain_text("Parked: acceptance held")
+    page.get_by_label("Answer the marketplace").fill("asking the shop")
+    page.get_by_role("button", name="Hold").click()
+    told(page, "Decided: hold. It stays open")
     page.get_by_label("Answer the marketplace").fill("the shop promised it by phone")
     page.get_by_role("button", name="Accept").click()
     told(page, "Decided: accept")
     connection = orders.held["connection_id"]
     hub.shows(connection, orders.held["reference"], "PREPARATION")
-    hub.parked("order-router", "sku_unlinked", orders.held["order_id"])
-    eventually(lambda: "sku_unlinked" in str(hub.story(connection, orders.held["reference"])["parked"]), "it is shown")
+    waits(hub, orders.held, "order-router", "sku_unlinked")
     open_order(page, orders.held)
-    page.get_by_label("What was done").fill("sent by hand")
+    route(page)
+    told(page, "1 line(s) still wait.")
+    route(page, shop="Demo shop (simulated)")
+    told(page, "the line has no SKU of a shop yet")
+    route(page, shop="Demo shop (simulated)", sku=UNLINKED_SHOP_SKU)
+    told(page, "Routed; the shop gets the order next.")
+    hub.shows(connection, orders.held["reference"], "SHIPPED")
+    open_order(page, orders.held)
+    expect(page.locator("section.waiting")).to_have_count(0)
+    audit = page.get_by_role("heading", name="What people did").locator("..")
+    expect(audit).to_contain_text("order reroute")
+    expect(audit).to_contain_text(UNLINKED_SHOP_SKU)
+
+
+def route(page: Page, shop: str = "by the rules", sku: str = "") -> None:
+    """Route an order that waits."""
+    page.locator("summary", has_text="Route again").click()
+    page.get_by_label("Shop for the lines that wait").select_option(label=shop)
+    page.get_by_label("Its SKU at that shop").fill(sku)
+    page.get_by_label("Why", exact=True).fill("the shop sells it under another name")
+    page.get_by_role("button", name="Route", exact=True).click()
+
+
+def test_a_held_order_is_refused_and_no_longer_waits(hub: Hub, page: Page) -> None:
+    reference = hub.buy("mirakl", (UNLINKED, 1))[0]
+    row = hub.shows(hub.setting.connections["mirakl"], reference, "PENDING")
+    waits(hub, row, "order-acceptance", "acceptance_held")
+    open_order(page, row)
+    page.get_by_label("What was done").fill("the buyer was called")
     page.get_by_role("button", name="Close").click()
     told(page, "Nothing waits for it any more")
     expect(page.get_by_role("heading", name="What people did").locator("..")).to_contain_text("parked close")
-
-
-def test_a_held_order_is_refused(hub: Hub, page: Page) -> None:
-    reference = hub.buy("mirakl", (UNLINKED, 1))[0]
-    row = hub.shows(hub.setting.connections["mirakl"], reference, "PENDING")
-    hub.parked("order-acceptance", "acceptance_held", row["order_id"])
-    open_order(page, row)
     page.get_by_label("Answer the marketplace").fill("no longer made")
     page.get_by_role("button", name="Refuse").click()
     told(page, "Decided: refuse")
@@ -161,10 +192,34 @@ def test_an_address_is_put_right_and_the_buyer_found_by_name(desk: Desk, page: P
     expect(audit).not_to_contain_text("Corrigée")
     page.get_by_role("button", name="Show the raw payload").click()
     expect(page.locator("pre").first).to_contain_text(name)
+    desk.check_themes(page, "order-raw")
     page.goto(f"/orders?q={name}&tests=with")
     expect(page.get_by_role("link", name=orders.shipped["order_number"])).to_be_visible()
     page.goto(f"/orders/{orders.shipped['order_id']}")
     assert name not in page.content()
+    eventually(lambda: page.reload() and "Address corrected" in page.locator("#story").inner_text(), "it is told")
+
+
+def test_what_a_shop_would_not_take_is_sent_to_it_again(hub: Hub, page: Page) -> None:
+    connection = hub.setting.connections["manomano"]
+    fault = {"fault": "reject_4xx", "operation": "create_order", "times": 1}
+    hub.sandbox.put("/generic_shop/_sandbox/faults", [fault])
+    try:
+        reference = hub.buy("manomano", ("COQUE-NOIR", 1))[0]
+        refused = eventually(
+            lambda: of_type(hub.story(connection, reference), "shop_order.rejected.v1"), "the shop would not take it"
+        )
+    finally:
+        hub.sandbox.put("/generic_shop/_sandbox/faults", [])
+    page.goto(f"/orders/{refused[0]['data']['order_id']}")
+    page.get_by_role("button", name="Ask the marketplace now").click()
+    expect(page.locator("p.flash.done[role=status]")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
+    told(page, "The order is sent to the shop again.")
+    hub.shows(connection, reference, "SHIPPED")
+    assert hub.outside().applied("create_order")[refused[0]["data"]["route_id"]] == 1
+    page.reload()
+    expect(page.get_by_role("button", name="Send again")).to_have_count(0)
 
 
 def test_a_person_settles_what_nobody_could_tell(hub: Hub, page: Page) -> None:

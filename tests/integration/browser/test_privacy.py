@@ -40,6 +40,7 @@ def test_a_buyer_is_found_exported_and_erased(desk: Desk, hub: Hub, tmp_path: Pa
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Erase for good").click()
     expect(page.get_by_text("The buyers of 1 orders are erased")).to_be_visible()
+    desk.check_themes(page, "privacy-erased")
     page.get_by_label("E-mail, phone").fill(row["order_number"])
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("erased", exact=True)).to_be_visible()
@@ -47,3 +48,4 @@ def test_a_buyer_is_found_exported_and_erased(desk: Desk, hub: Hub, tmp_path: Pa
     page.get_by_label("Why", exact=True).fill("spring cleaning")
     page.get_by_role("button", name="Count first").click()
     expect(page.get_by_text("Nothing was erased yet")).to_be_visible()
+    desk.check_themes(page, "privacy-tenant")

@@ -31,6 +31,7 @@ def test_orders_that_another_policy_would_hold(desk: Desk, hub: Hub) -> None:
     page.keyboard.press("w")
     page.get_by_label("Connection").select_option(connection_id)
     page.get_by_role("button", name="Choose").click()
+    desk.check_themes(page, "what-if-form")
     page.get_by_role("button", name="Show what would change").click()
     expect(page.get_by_role("alert")).to_contain_text("Change a setting first")
     page.get_by_label("Auto accept").select_option("false")
