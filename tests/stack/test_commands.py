@@ -52,7 +52,8 @@ def test_up_status_down_clean(hub: Hub) -> None:
     assert hub.leftovers()
     assert json.loads(hub("stack", "up", "--json").stdout) == first
 
-    hub("stack", "down")
+    stopped = json.loads(hub("stack", "down", "--json").stdout)
+    assert (stopped["up"], stopped["stopped"]) == (False, ["broker", "postgres"])
     assert hub.leftovers() == []
     down = json.loads(hub("stack", "status", "--json", code=3).stdout)
     assert [server["running"] for server in down["servers"]] == [False, False]

@@ -19,6 +19,7 @@ from hub_tools.setup.paths import REPO
 
 PAGE = REPO / "docs" / "command-line.md"
 BEGIN, END = "<!-- begin: written by python -m hub_tools.reference -->", "<!-- end -->"
+TABLE = "| command | document |\n| --- | --- |\n"
 
 
 def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -47,6 +48,17 @@ def reference() -> str:
         if rows:
             parts.append("| | |\n| --- | --- |\n" + "\n".join(f"| {name} | {text} |" for name, text in rows) + "\n")
     return "\n".join(parts)
+
+
+def documents(page: Path = PAGE) -> dict[str, set[str]]:
+    """Command → top-level fields of its document with --json, as the page's table tells them to scripts."""
+    table = page.read_text(encoding="utf-8").partition(TABLE)[2].partition("\n\n")[0]
+    found: dict[str, set[str]] = {}
+    for line in table.splitlines():
+        commands, fields = line.strip("| ").split(" | ", 1)
+        names = set(re.findall(r"`([a-z_]+)`", re.sub(r"\([^()]*\)", "", fields)))
+        found |= dict.fromkeys(re.findall(r"`([a-z0-9 -]+)`", commands), names)
+    return found
 
 
 def _argument(param: Any) -> str:

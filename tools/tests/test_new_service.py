@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from hub_contracts.envelope import encode_headers
 from hub_contracts.examples import EXAMPLE_BY_TYPE
 from hub_contracts.topics import TOPIC_BY_NAME, Topic
 from hub_tools.lint.rules import check
+from hub_tools.reference import documents
 from hub_tools.run.api import Api, ApiError
 from hub_tools.scaffold import service_edits as edits
 from hub_tools.scaffold.errors import ScaffoldError
@@ -330,9 +332,15 @@ def test_what_is_refused_or_only_planned_writes_nothing(untouched: Clone) -> Non
     refused = untouched.hub("new-service", "stock-sync", "--topic", TOPIC, *root)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "hub: services/stock-sync exists already; nothing is overwritten\n"
-    planned = untouched.hub("new-service", NAME, "--topic", TOPIC, "--listens", LISTENS, "--dry-run", *root)
-    assert planned.returncode == 0, planned.stderr
-    assert "nothing was written" in planned.stderr
+    wish = ("new-service", NAME, "--topic", TOPIC, "--listens", LISTENS, *root)
+    planned = untouched.hub(*wish, "--dry-run", "--json")
+    assert (planned.returncode, planned.stderr) == (0, "")
+    answer = json.loads(planned.stdout)
+    expected = make_plan(untouched.root, NAME, TOPIC, LISTENS, "order_id", "keeps the last event of each key")
+    assert (answer["dry_run"], answer["files"], answer["next"]) == (True, expected.paths, [])
+    assert (answer["service"], answer["package"], answer["topic"]) == (NAME, PACKAGE, TOPIC)
+    assert answer["listens"] == [*LISTENS.split(","), "hub.connections"]
+    assert set(answer) == documents()["new-service"]
     assert untouched.state() == before
 
 
@@ -366,9 +374,12 @@ def test_a_service_written_by_hand_is_registered_the_same(untouched: Clone, clon
     arguments = ("register-service", NAME, "--does", DOES, "--root", str(other.root))
     unknown = other.hub("register-service", "nothing-there", "--root", str(other.root))
     assert (unknown.returncode, "no service of that name" in unknown.stderr) == (1, True)
-    first, second = other.hub(*arguments), other.hub(*arguments)
+    first, second = other.hub(*arguments), other.hub(*arguments, "--json")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert second.stderr == "0 files changed\n"
+    assert first.stderr == f"{len(first.stdout.splitlines())} files changed\n"
+    answer = {"service": NAME, "root": str(other.root), "dry_run": False, "files": []}
+    assert (json.loads(second.stdout), second.stderr) == (answer, "")
+    assert set(answer) == documents()["register-service"]
     for path in [*FILES, "docs/architecture.md", "docs/operations.md", f"deploy/k8s/base/{NAME}/deployment.yaml"]:
         assert (other.root / path).read_bytes() == (clone.root / path).read_bytes(), path
 
@@ -382,13 +393,20 @@ def test_a_base_that_was_changed_by_hand_is_seen_and_written_anew(untouched: Clo
     (other.root / "deploy/k8s/base/left-over").mkdir()
     checked = other.hub("k8s-base", "--check", "--root", str(other.root))
     assert checked.returncode == 1
-    assert checked.stdout.splitlines() == [
-        "deploy/k8s/base/order-router/service.yaml: missing",
-        "deploy/k8s/base/stock-sync/deployment.yaml: differs from its template",
-        "deploy/k8s/base/left-over: no service of that name; remove the folder",
-    ]
+    differences = {
+        "deploy/k8s/base/order-router/service.yaml": "missing",
+        "deploy/k8s/base/stock-sync/deployment.yaml": "differs from its template",
+        "deploy/k8s/base/left-over": "no service of that name; remove the folder",
+    }
+    assert checked.stdout.splitlines() == [f"{path}: {found}" for path, found in differences.items()]
+    written = other.hub("k8s-base", "--root", str(other.root), "--json")
+    assert (written.returncode, written.stderr) == (1, ""), "the folder is still there"
+    answer = json.loads(written.stdout)
+    left = {"path": "deploy/k8s/base/left-over", "found": differences.pop("deploy/k8s/base/left-over")}
+    assert (answer["ok"], answer["check"], answer["differences"]) == (False, False, [left])
+    assert set(answer["written"]) == set(differences)
+    assert set(answer) == documents()["k8s-base"]
     (other.root / "deploy/k8s/base/left-over").rmdir()
-    assert other.hub("k8s-base", "--root", str(other.root)).returncode == 0
     assert deployment.read_text() == good
     assert drift(other.root) == []
 

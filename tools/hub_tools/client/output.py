@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub_tools.client.errors import usage
+from hub_tools.stack.model import Say, silent
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, errors as one line of JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
@@ -44,9 +46,25 @@ def clean(value: object) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def say(line: str) -> None:
+def say(line: str, style: str = "") -> None:
     """A line for people on standard error."""
-    err().print(Text(clean(line)), soft_wrap=True)
+    err().print(Text(clean(line), style=style), soft_wrap=True)
+
+
+def teller(as_json: bool) -> Say:
+    """`say`, or with --json nobody: standard error then holds one line of JSON, and only when something failed."""
+    return silent if as_json else say
+
+
+def words(as_json: bool) -> Console:
+    """Where words for people go on the way to an answer: standard output, or with --json nowhere."""
+    return Console(file=io.StringIO(), quiet=True, force_terminal=False) if as_json else out()
+
+
+def write(console: Console, lines: Iterable[object]) -> None:
+    """Lines as they are: nothing in them is markup, and none is broken in two."""
+    for line in lines:
+        console.print(Text(clean(line)), soft_wrap=True)
 
 
 def emit(data: object, as_json: bool, draw: Callable[[Console], None]) -> None:

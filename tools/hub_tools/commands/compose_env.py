@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from hub_common.crypto import generate_key
 from hub_common.web import hash_token
 from hub_common.web.auth import new_token
+from hub_tools.client.output import AsJson, emit, say, write
 from hub_tools.setup.paths import REPO
 from ops_console.accounts import hash_password
 
 NAME = ".env"
+Root = Annotated[Path, typer.Option("--root", help="Root of the clone to write to.", hidden=True)]
 
 
-def compose_env() -> None:
+def compose_env(as_json: AsJson = False, root: Root = REPO) -> None:
     """Write .env for docker compose with new passwords, keys and an operator's token (shown once)."""
-    path = REPO / NAME
+    path = root / NAME
     if path.exists():
-        typer.echo(
-            f"{NAME} exists already and is kept; delete it to make new secrets (the databases keep the old ones)"
-        )
+        kept = f"{NAME} exists already and is kept; delete it to make new secrets (the databases keep the old ones)"
+        _answer(path, as_json, [kept], written=False)
         return
     token, console_token, password = new_token(), new_token(), secrets.token_urlsafe(12)
     lines = {
@@ -36,5 +39,21 @@ def compose_env() -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.writelines(f"{name}={value}\n" for name, value in lines.items())
-    typer.echo(f"{NAME} written; the operator's token, shown this once: {token}")
-    typer.echo(f"the console's account, shown this once: admin / {password}")
+    once = [
+        f"{NAME} written; the operator's token, shown this once: {token}",
+        f"the console's account, shown this once: admin / {password}",
+    ]
+    _answer(path, as_json, once, written=True)
+
+
+def _answer(path: Path, as_json: bool, lines: list[str], *, written: bool) -> None:
+    """With --json names only; what is shown once goes to standard error, since the file holds nothing but its hash."""
+    answer = {"file": str(path), "written": written, "names": _names(path) if as_json else []}
+    emit(answer, as_json, lambda console: write(console, lines))
+    for line in lines if as_json and written else ():
+        say(line)
+
+
+def _names(path: Path) -> list[str]:
+    lines = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines())
+    return [name for name, sign, _ in lines if sign and name.isidentifier()]

@@ -10,6 +10,7 @@ import typer
 
 from hub_common.service import ServiceSpec
 from hub_contracts.topics import TOPIC_BY_NAME
+from hub_tools.client.output import AsJson, emit, teller, write
 from hub_tools.scaffold import service_plan
 from hub_tools.scaffold.errors import ScaffoldError
 from hub_tools.scaffold.service_k8s import base_files, drift
@@ -33,28 +34,27 @@ def new_service(
     key: Annotated[str, typer.Option("--key", help="What its topic is keyed by.")] = "order_id",
     does: Does = KEEPS,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
     root: Root = REPO,
 ) -> None:
     """Write a new service: code, migrations, tests, topic, compose and Kubernetes entries."""
     plan = service_plan.make_plan(root, name, topic, listens, key, does)
     if not dry_run:
         service_plan.write(root, plan)
-    for path in plan.paths:
-        typer.echo(path)
-    if dry_run:
-        typer.echo(f"{len(plan.paths)} files; nothing was written", err=True)
-        return
-    typer.echo(
-        f"{name} is there. Next: make setup; .venv/bin/hub k8s-base; .venv/bin/pytest services/{name}; "
-        "docs/new-service.md says how to go on",
-        err=True,
-    )
+    commands = ["make setup", ".venv/bin/hub k8s-base", f".venv/bin/pytest services/{name}"]
+    about = {"service": name, "package": plan.registration.service.package, "topic": topic}
+    answer = {**about, "listens": list(plan.registration.listens), "root": str(root), "dry_run": dry_run}
+    answer |= {"files": plan.paths, "next": [] if dry_run else commands}
+    emit(answer, as_json, lambda console: write(console, plan.paths))
+    there = f"{name} is there. Next: {'; '.join(commands)}; docs/new-service.md says how to go on"
+    teller(as_json)(f"{len(plan.paths)} files; nothing was written" if dry_run else there)
 
 
 def register_service(
     name: Annotated[str, typer.Argument(help="A service that has its folder and is installed.")],
     does: Does = KEEPS,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
     root: Root = REPO,
 ) -> None:
     """Put a service that was written by hand into compose, Kubernetes base, layers and lists. Twice does no harm."""
@@ -67,13 +67,15 @@ def register_service(
     texts = changed(root, deployment_texts(root, wanted, domain=domain))
     if not dry_run:
         write_texts(root, texts)
-    for path in texts:
-        typer.echo(path.as_posix())
-    typer.echo(f"{len(texts)} files " + ("would change" if dry_run else "changed"), err=True)
+    files = [path.as_posix() for path in texts]
+    answer = {"service": name, "root": str(root), "dry_run": dry_run, "files": files}
+    emit(answer, as_json, lambda console: write(console, files))
+    teller(as_json)(f"{len(files)} files " + ("would change" if dry_run else "changed"))
 
 
 def k8s_base(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when something differs.")] = False,
+    as_json: AsJson = False,
     root: Root = REPO,
 ) -> None:
     """Write the Kubernetes base from its template, components and Prometheus' targets from the code of the services."""
@@ -82,19 +84,21 @@ def k8s_base(
     from hub_tools.observability.__main__ import IN_REPO
     from hub_tools.observability.__main__ import texts as observed
 
+    tell, written = teller(as_json), list[str]()
     unknown = generate.missing(root)
     if unknown:
-        typer.echo(f"components left as they are: {', '.join(unknown)} not installed; run: make setup", err=True)
+        tell(f"components left as they are: {', '.join(unknown)} not installed; run: make setup")
     if not check:
         monitored = {IN_REPO / name: text for name, text in observed().items()}
         texts = changed(root, base_files(root) | ({} if unknown else monitored | generate.component_files(root)))
         write_texts(root, texts)
-        for path in texts:
-            typer.echo(path.as_posix())
+        written = [path.as_posix() for path in texts]
     found = drift(root) + ([] if unknown else generate.drift(root))
-    for line in found:
-        typer.echo(line)
-    typer.echo(f"{len(services_of(root))} services, {len(found)} differences", err=True)
+    count = len(services_of(root))
+    differences = [{"path": path, "found": what} for path, _, what in (line.partition(": ") for line in found)]
+    answer = {"ok": not found, "check": check, "services": count, "not_installed": unknown, "written": written}
+    emit({**answer, "differences": differences}, as_json, lambda console: write(console, [*written, *found]))
+    tell(f"{count} services, {len(found)} differences")
     if found:
         raise typer.Exit(1)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +17,9 @@ from hub_common.kafka.records import BrokerDown
 from hub_common.logs import setup_logging
 from hub_common.replay import FenceBroken, plan_of
 from hub_common.replay_given import GivenWritten
+from hub_common.replay_proof import answer as answer_of
 from hub_common.service import ServiceSpec
-from hub_tools.client.output import progress
+from hub_tools.client.output import AsJson, emit, progress
 from hub_tools.run.cluster import Cluster
 from hub_tools.run.replaying import Replayed, replay_service
 from hub_tools.run.together import settings_from
@@ -26,13 +29,16 @@ from hub_tools.stack.waiting import run_sync
 
 _errors = Console(stderr=True, highlight=False)
 _out = Console(highlight=False)
+AT_ONCE = 4
+"""Services rebuilt at the same time. Each mostly waits for PostgreSQL to make and migrate a database; more of them
+would only wait for each other."""
 NO_PLAN = "it declares no replay plan (`replay` in its main.py)"
 
 
 def replay(
     service: Annotated[str, typer.Argument(help="Name of the service, e.g. order-router.")] = "",
-    every: Annotated[bool, typer.Option("--all", help="Every service, one after the other.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every service, some at a time.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rebuild a service's tables from the topics in a fresh database and compare. Exit code 1 when they differ, or when
     a service has no replay plan."""
@@ -43,26 +49,49 @@ def replay(
     if service and service not in cluster.specs:
         raise typer.BadParameter(f"{service}: no such service; there are {', '.join(sorted(cluster.specs))}")
     cluster.prepare()
-    answers = []
+    answers: dict[str, dict[str, Any]] = {}
     names = [service] if service else sorted(cluster.specs)
     with progress("replaying", len(names), as_json=as_json) as at:
-        for number, name in enumerate(names, 1):
-            spec = cluster.specs[name]
-            done = _replayed(cluster, spec) if spec.replay is not None else None
-            answers.append(_answer(spec, done))
-            at(number)
+
+        def tell(spec: ServiceSpec, done: Replayed | None) -> None:
+            answers[spec.name] = _answer(spec, done)
+            at(len(answers))
             if not as_json:
                 _show(spec, done)
-    if as_json:
-        typer.echo(json.dumps({"services": answers}, default=str))
-    if not all(answer["equal"] for answer in answers):
+
+        run_sync(_replay_all(cluster, names, tell))
+    # For people each was drawn when it was known.
+    emit({"services": [answers[name] for name in names]}, as_json, lambda _: None)
+    if not all(answer["equal"] for answer in answers.values()):
         raise typer.Exit(1)
 
 
-def _replayed(cluster: Cluster, spec: ServiceSpec) -> Replayed:
+async def _replay_all(
+    cluster: Cluster, names: Sequence[str], tell: Callable[[ServiceSpec, Replayed | None], None]
+) -> None:
+    """Each service's outcome as it comes. The first that cannot be replayed ends it: raises its `StackError`."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> None:
+        spec = cluster.specs[name]
+        async with places:
+            tell(spec, await _replayed(cluster, spec) if spec.replay is not None else None)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(one(name))
+    except* StackError as found:
+        first = found.exceptions[0]
+    else:
+        return
+    raise first
+
+
+async def _replayed(cluster: Cluster, spec: ServiceSpec) -> Replayed:
     settings = settings_from(spec, cluster.environment(spec.name))
     try:
-        return run_sync(replay_service(spec, settings, cluster.stack.postgres_dsn))
+        return await replay_service(spec, settings, cluster.stack.postgres_dsn)
     except (BrokerDown, FenceBroken, GivenWritten, StorageDown) as error:
         raise StackError(f"{spec.name}: {error}") from error
 
@@ -70,33 +99,7 @@ def _replayed(cluster: Cluster, spec: ServiceSpec) -> Replayed:
 def _answer(spec: ServiceSpec, done: Replayed | None) -> dict[str, Any]:
     if done is None:
         return {"service": spec.name, "equal": None, "why_not": NO_PLAN}
-    report = done.report
-    return {
-        "service": spec.name,
-        "equal": done.equal,
-        "records": report.records,
-        "handled": report.handled,
-        "dead": report.dead,
-        "waiting": report.waiting,
-        "effects_fenced": report.fenced,
-        "seconds": round(report.seconds, 3),
-        "topics_cut": list(report.cut),
-        "tables": [
-            {
-                "table": table.table,
-                "present": {"rows": table.present.rows, "sha256": table.present.sha256},
-                "rebuilt": {"rows": table.rebuilt.rows, "sha256": table.rebuilt.sha256},
-                "equal": table.equal,
-                "odd": [{"side": row.side, "key": row.key} for row in done.odd.get(table.table, ())],
-            }
-            for table in done.tables
-        ],
-        "given": [
-            {"table": each.name, "rows": report.given[each.name], "where": each.where, "why": each.why}
-            for each in plan_of(spec).given
-        ],
-        "left_out": dict(plan_of(spec).left_out),
-    }
+    return answer_of(spec, done)
 
 
 def _show(spec: ServiceSpec, done: Replayed | None) -> None:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub_tools.client.output import AsJson, emit, teller
 from hub_tools.stack import local
+from hub_tools.stack.report import report
 from hub_tools.stack.state import DataFolder
-from hub_tools.stack.supervisor import Supervisor
 
 app = typer.Typer(no_args_is_help=True, help="PostgreSQL and a Kafka broker on this machine, without containers.")
-_errors = Console(stderr=True, highlight=False)
-_out = Console(highlight=False)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-
-
-def _say(line: str) -> None:
-    _errors.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -31,57 +22,53 @@ def up(
     durable: Annotated[bool, typer.Option(help="PostgreSQL waits for the disk (fsync).")] = True,
 ) -> None:
     """Start PostgreSQL and the broker; they stay until `hub stack down`."""
-    info = local.up(durable=durable, say=_say)
-    if as_json:
-        typer.echo(json.dumps(_status_as_dict()))
-    else:
-        _say(f"stack is up; Kafka at {info.bootstrap_servers}, data in {info.data_dir}; stop it with: make down")
+    tell = teller(as_json)
+    info = local.up(durable=durable, say=tell)
+    last = f"stack is up; Kafka at {info.bootstrap_servers}, data in {info.data_dir}; stop it with: make down"
+    emit(report(), as_json, lambda _: tell(last))
 
 
 @app.command()
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop services, broker and PostgreSQL; the data stays."""
-    local.down(say=_say)
-    _say("stack is down")
+    stop(as_json, "stack is down")
+
+
+def stop(as_json: bool, last: str) -> None:
+    """Stop everything that runs in the data folder and say so."""
+    tell = teller(as_json)
+    stopped = local.down(say=tell)
+    emit({**report(), "stopped": stopped}, as_json, lambda _: tell(last))
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """What runs. Exit code 0 when PostgreSQL and the broker answer, else 3."""
-    found = _status_as_dict()
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        _print_status()
+    found = report()
+    emit(found, as_json, lambda console: _draw(console, found))
     if not found["up"]:
         raise typer.Exit(3)
 
 
 @app.command()
-def clean() -> None:
+def clean(as_json: AsJson = False) -> None:
     """Stop everything and delete the data folder."""
-    local.clean(say=_say)
+    folder = str(DataFolder().path)
+    emit({"data_dir": folder, "removed": local.clean(say=teller(as_json))}, as_json, lambda _: None)
 
 
-def _status_as_dict() -> dict[str, object]:
-    servers = local.status()
-    services = Supervisor(DataFolder().services).statuses()
-    return {
-        "up": all(server.running for server in servers),
-        "data_dir": str(DataFolder().path),
-        "servers": [asdict(server) for server in servers],
-        "services": [{**asdict(service), "log": str(service.log)} for service in services],
-    }
-
-
-def _print_status() -> None:
+def _draw(console: Console, found: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("name", "state", "kind", "pid", "address / log"):
         table.add_column(column)
-    for server in local.status():
-        state = "[green]up[/]" if server.running else "[red]down[/]"
-        table.add_row(server.name, state, server.kind or "-", str(server.pid or "-"), server.address or "-")
-    for service in Supervisor(DataFolder().services).statuses():
-        state = "[green]up[/]" if service.running else "[red]down[/]"
-        table.add_row(service.name, state, "service", str(service.pid or "-"), str(service.log))
-    _out.print(table)
+    for server in found["servers"]:
+        table.add_row(
+            server["name"], _state(server), server["kind"] or "-", str(server["pid"] or "-"), server["address"] or "-"
+        )
+    for service in found["services"]:
+        table.add_row(service["name"], _state(service), "service", str(service["pid"] or "-"), service["log"])
+    console.print(table)
+
+
+def _state(server: dict[str, Any]) -> str:
+    return "[green]up[/]" if server["running"] else "[red]down[/]"

@@ -10,7 +10,7 @@ from rich.live import Live
 
 from hub_tools.demo.board import Board
 from hub_tools.demo.outside import REFUSED, Outside, look_outside
-from hub_tools.demo.scenario import SHOP_SCRIPT, Story, ordinary_orders, resolve_parked, special_orders
+from hub_tools.demo.scenario import Story, ordinary_orders, resolve_parked, shop_script, special_orders
 from hub_tools.demo.setting import Setting, build_setting, wait_for_stock
 from hub_tools.demo.verdict import Verdict, judge
 from hub_tools.run.cluster import SANDBOX, Cluster
@@ -24,7 +24,7 @@ LINE_SECONDS = 5.0
 def play(cluster: Cluster, orders: int, console: Console) -> Verdict:
     """Set the stage, let orders flow, resolve what is parked, watch until all is done (or nothing moves), judge."""
     console.print("setting up one shop and two marketplaces through the hub's API …")
-    setting = build_setting(cluster, shop_script=SHOP_SCRIPT)
+    setting = build_setting(cluster, shop_script=shop_script(orders))
     wait_for_stock(cluster, setting)
     story = Story()
     special_orders(cluster, story)

@@ -12,14 +12,17 @@ from hub_tools.run.cluster import SANDBOX, Cluster
 UNKNOWN_CARRIER = "Unheard-of Couriers"
 """The name that the simulated shop gives to some parcels; no marketplace and no table knows it."""
 
-SHOP_SCRIPT: dict[str, Any] = {
-    "carriers": ["DPD", "UPS", "Colissimo"],
-    "ship_after_seconds": 1.0,
-    "partial_every_n": 6,
-    "unknown_carrier_every_n": 120,
-    "return_every_n": 100,
-    "return_after_seconds": 4.0,
-}
+
+def shop_script(orders: int) -> dict[str, Any]:
+    """How the simulated shop behaves: also among few orders some are returned, and some leave by an unknown carrier."""
+    return {
+        "carriers": ["DPD", "UPS", "Colissimo"],
+        "ship_after_seconds": 1.0,
+        "partial_every_n": min(6, orders // 3),
+        "unknown_carrier_every_n": min(120, orders // 3),
+        "return_every_n": min(100, orders // 4),
+        "return_after_seconds": 4.0,
+    }
 
 
 @dataclass

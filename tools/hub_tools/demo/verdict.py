@@ -12,13 +12,29 @@ from hub_tools.demo.scenario import Story
 from hub_tools.run.api import ApiError
 from hub_tools.run.cluster import Cluster
 
+LEDGER = {
+    "orders": "orders invented",
+    "shipped": "shipped at the marketplaces",
+    "in_several_parcels": "of these in several parcels",
+    "refused": "refused",
+    "refunds": "refunds given",
+    "resolved": "parked and resolved",
+    "effects": "effects that took place",
+    "effects_twice": "effects that took place twice",
+}
+"""Figures of the ledger, as scripts and as people read them."""
+
 
 @dataclass
 class Verdict:
-    """What was found. `wrong` is empty when everything is accounted for."""
+    """What was found: a value per name of LEDGER. `wrong` is empty when everything is accounted for."""
 
-    facts: list[tuple[str, str]] = field(default_factory=list)
+    ledger: dict[str, int | list[str]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as a document."""
+        return {"ok": not self.wrong, "ledger": self.ledger, "wrong": self.wrong}
 
 
 def judge(cluster: Cluster, story: Story, outside: Outside) -> Verdict:
@@ -28,16 +44,16 @@ def judge(cluster: Cluster, story: Story, outside: Outside) -> Verdict:
     refused = {("manomano", reference) for reference in story.refused}
     shipped = outside.shipped()
     lost = invented - refused - shipped
-    verdict.facts += [
-        ("orders invented", str(len(invented))),
-        ("shipped at the marketplaces", str(len(shipped))),
-        ("of these in several parcels", str(outside.split_orders)),
-        ("refused", str(sum(1 for order in refused if outside.statuses.get(order) in REFUSED))),
-        ("refunds given", str(outside.refunds)),
-        ("parked and resolved", ", ".join(story.resolved) or "none"),
-        ("effects that took place", str(sum(outside.effects.values()))),
-        ("effects that took place twice", str(len(outside.doubles()))),
-    ]
+    verdict.ledger = {
+        "orders": len(invented),
+        "shipped": len(shipped),
+        "in_several_parcels": outside.split_orders,
+        "refused": sum(1 for order in refused if outside.statuses.get(order) in REFUSED),
+        "refunds": outside.refunds,
+        "resolved": list(story.resolved),
+        "effects": sum(outside.effects.values()),
+        "effects_twice": len(outside.doubles()),
+    }
     verdict.wrong += [f"not shipped: {ref} at {m} is {outside.statuses.get((m, ref))}" for m, ref in sorted(lost)]
     verdict.wrong += [f"done twice: {text}" for text in outside.doubles()]
     verdict.wrong += [
@@ -76,8 +92,8 @@ def unexplained(cluster: Cluster, expected: int) -> list[str]:
 
 
 def table_of(verdict: Verdict) -> Table:
-    """The facts as a table."""
+    """The ledger as a table."""
     table = Table(title="What happened", show_header=False)
-    for name, value in verdict.facts:
-        table.add_row(name, value)
+    for name, value in verdict.ledger.items():
+        table.add_row(LEDGER[name], (", ".join(value) or "none") if isinstance(value, list) else str(value))
     return table

@@ -129,7 +129,6 @@ class Cluster:
             "HUB_CREDENTIALS_KEYS": self.keys.credentials_keys,
             "HUB_ALLOW_PRIVATE_NETWORKS": "127.0.0.0/8",
             "HUB_AUTO_MIGRATE": "true",
-            "HUB_FETCH_MAX_WAIT_MS": "20",
             "HUB_POOL_SIZE": "5",
             "HUB_INSTANCE": "" if self._apart else "local",
             "HUB_SERVICE_URLS": json.dumps({each: self.url(each) for each in self.specs}),

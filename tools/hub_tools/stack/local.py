@@ -63,18 +63,21 @@ def up(folder: Path | None = None, *, durable: bool = True, say: Say = silent) -
     return StackInfo(data.path, postgres.kind, postgres.dsn, broker.kind, broker.bootstrap_servers)
 
 
-def down(folder: Path | None = None, *, say: Say = silent) -> None:
-    """Stop services, broker and PostgreSQL, in this order; data stays."""
+def down(folder: Path | None = None, *, say: Say = silent) -> list[str]:
+    """Stop services, broker and PostgreSQL, in this order; data stays. Returns the names of those that ran."""
     data = DataFolder(folder)
     if not data.path.exists():
-        return
+        return []
     with data.locked(say):
-        Supervisor(data.services).stop_all()
+        supervisor = Supervisor(data.services)
+        ran = [service.name for service in supervisor.statuses() if service.running]
+        supervisor.stop_all()
         state = data.read()
         for name, server in _servers(data, state):
             if server.kind != "env" and server.alive():
                 started = time.monotonic()
                 server.stop()
+                ran.append(name)
                 say(f"{name} stopped in {time.monotonic() - started:.1f} s")
             elif server.kind != "env":
                 # Not answering is not the same as not running.
@@ -83,6 +86,7 @@ def down(folder: Path | None = None, *, say: Say = silent) -> None:
             stored.pop("pid", None)
             stored.pop("created", None)
         data.write(state)
+    return ran
 
 
 def status(folder: Path | None = None) -> list[ServerStatus]:
@@ -93,14 +97,15 @@ def status(folder: Path | None = None) -> list[ServerStatus]:
     return [_status(name, found.get(name)) for name in ("postgres", "broker")]
 
 
-def clean(folder: Path | None = None, *, say: Say = silent) -> None:
+def clean(folder: Path | None = None, *, say: Say = silent) -> bool:
     """Stop everything and delete the data folder, and what the stack had to put elsewhere.
 
     A server given by the environment is left alone. Refuses a folder that does not look like ours.
+    Returns whether there was anything to delete.
     """
     data = DataFolder(folder)
     if not data.path.exists():
-        return
+        return False
     if data.path in (Path.home(), Path("/")) or (data.path / ".git").exists():
         raise StackError(f"{data.path} is not a data folder of the stack; correct HUB_DATA_DIR")
     with data.locked(say):
@@ -111,6 +116,7 @@ def clean(folder: Path | None = None, *, say: Say = silent) -> None:
         open_postgres(data.postgres, state={"kind": "wheel"}).remove()
         shutil.rmtree(data.path, ignore_errors=True)
     say(f"removed {data.path}")
+    return True
 
 
 def connect(folder: Path | None = None) -> StackInfo:
