@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 LOCK_TIMEOUT = "5s"
+_one_at_a_time = threading.Lock()
+"""Alembic keeps the migration that runs in a variable of its module: two threads would run each other's."""
 
 
 class SchemaTooOld(RuntimeError):
@@ -42,7 +45,8 @@ def upgrade(package: str, dsn: str) -> None:
     """Run all missing migrations. Blocking; call it from a thread when a loop is running."""
     from alembic import command
 
-    command.upgrade(alembic_config(package, dsn), "head")
+    with _one_at_a_time:
+        command.upgrade(alembic_config(package, dsn), "head")
 
 
 async def upgrade_async(package: str, dsn: str) -> None:

@@ -12,6 +12,7 @@ import ssl
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -155,7 +156,7 @@ class ClientFactory:
         self._answer_limit = answer_limit
         self._user_agent = user_agent
         self._resolver = resolver
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _public_authorities()
         self._senders: dict[AddressPolicy, HttpSender] = {}
         self._clients: list[httpx.AsyncClient] = []
         self.retries = RetryBudget()
@@ -186,6 +187,12 @@ class ClientFactory:
         """Close all clients; later calls raise `NotSent`."""
         for client in self._clients:
             await client.aclose()
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Reading a hundred certificates takes some 20 ms; nobody changes the context, so one serves all clients."""
+    return ssl.create_default_context()
 
 
 class _Progress:

@@ -48,7 +48,7 @@ def post(path: str = "/echo", **more: object) -> Call:
 
 async def test_decimals_travel_with_all_digits(outside: Outside) -> None:
     await AsgiCaller(outside).call(post(json={"a": Decimal("0.10"), "b": [Decimal("9007199254740993.01")], "c": None}))
-    assert outside.arrived == [b'{"a":0.10,"b":[9007199254740993.01],"c":null}']
+    assert outside.arrived == [b'{"a": 0.10, "b": [9007199254740993.01], "c": null}']
 
 
 async def test_repeated_parameters_and_parts_arrive(outside: Outside) -> None:

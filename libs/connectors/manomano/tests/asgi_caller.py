@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import httpx
 from fastapi import FastAPI
 
+from connector_kit.exact_json import exact_json
 from connector_kit.http import Ambiguous, Answer, Call, CallError
 from connector_kit.simulator import Faults
-from connector_manomano.sandbox.render import exact_json
 
 TIMEOUT_FAULT = "timeout_after_effect"
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.capabilities import MappedOrder, RawOrder
+from connector_kit.exact_json import exact_json
 from connector_manomano.mapping import map_order
-from connector_manomano.sandbox.render import exact_json
 from connector_manomano.settings import Settings
 from hub_contracts.orders import Environment
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from connector_kit.exact_json import exact_json
 from connector_kit.http import Answer, BadAnswer, Call
 from connector_kit.offers import ChannelPrice
 from connector_kit.outcome import OutcomeState, ProbeState
 from connector_kit.requests import SetPrice, SetStock
 from hub_contracts.base import Money
 
-from .asgi_caller import exact_json
 from .conftest import World
 
 OFFERS = [{"sku": "A", "price": "10.00", "stock": 5}, {"sku": "B", "price": "7.50", "stock": 0}]

@@ -6,16 +6,15 @@ The simulator's hanging answer is recognised instead of being waited for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 import httpx
 from starlette.responses import Response
 
+from connector_kit.exact_json import exact_json
 from connector_kit.http import Ambiguous, Answer, Call, NotSent
 from connector_mirakl.sandbox.simulator import MiraklSimulator
 
@@ -41,17 +40,6 @@ class Hung(Exception):
 
 async def _hang() -> Response:
     raise Hung
-
-
-def encode(value: Any) -> bytes:
-    """JSON with Decimals as exact numbers."""
-    if isinstance(value, Decimal):
-        return format(value, "f").encode()
-    if isinstance(value, dict):
-        return b"{" + b",".join(json.dumps(k).encode() + b":" + encode(v) for k, v in value.items()) + b"}"
-    if isinstance(value, list | tuple):
-        return b"[" + b",".join(encode(item) for item in value) + b"]"
-    return json.dumps(value).encode()
 
 
 class AsgiCaller:
@@ -84,7 +72,7 @@ class AsgiCaller:
         content = call.content
         files = None
         if call.json is not None:
-            content = encode(call.json)
+            content = exact_json(call.json).encode()
             headers["Content-Type"] = "application/json"
         if call.parts:
             files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.parts]

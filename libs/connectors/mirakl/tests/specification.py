@@ -15,9 +15,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from connector_kit.exact_json import exact_json
 from connector_kit.http import Answer, Call
-
-from .asgi_caller import encode
 
 DOCUMENT = Path(__file__).resolve().parents[4].parent / "shared" / "apis" / "openapi" / "mirakl-mmp-seller-openapi.json"
 ABSENT = f"the official document is not there ({DOCUMENT.name} beside the repository), so nothing is compared with it"
@@ -88,7 +87,7 @@ class Specification:
             if "application/json" not in content:
                 yield "no JSON body is declared"
                 return
-            yield from self.value(content["application/json"]["schema"], json.loads(encode(call.json)))
+            yield from self.value(content["application/json"]["schema"], json.loads(exact_json(call.json)))
         if call.parts:
             schema = self._resolve(content["multipart/form-data"]["schema"])
             given = {part.name: part for part in call.parts}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from connector_kit.testing.asgi_caller import encode
+from connector_kit.exact_json import exact_json
 
 Path = tuple[str | int, ...]
 
@@ -29,7 +29,7 @@ def load(body: bytes) -> Any:
 
 def dump(document: Any) -> bytes:
     """The document as bytes; Decimals are numbers with exactly their digits."""
-    return encode(document)
+    return exact_json(document).encode()
 
 
 def paths(document: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -46,10 +46,11 @@ def paths(document: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def put(document: Any, path: Path, value: Any) -> Any:
-    """A copy with another value in one place; `GONE` takes the place away."""
-    made = copy.deepcopy(document)
+    """A copy with another value in one place; `GONE` takes the place away. What lies beside the path is shared."""
+    made = copy.copy(document)
     holder = made
     for name in path[:-1]:
+        holder[name] = copy.copy(holder[name])
         holder = holder[name]
     if value is GONE:
         del holder[path[-1]]

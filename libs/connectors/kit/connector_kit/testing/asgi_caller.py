@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 from fastapi import FastAPI
 
+from connector_kit.exact_json import exact_json
 from connector_kit.http import Ambiguous, Answer, BadAnswer, Call, NotSent
 from connector_kit.simulator import Hung, giving_up_at_once
 from connector_kit.testing.interference import Interference, Trouble
@@ -30,17 +29,6 @@ class HasApp(Protocol):
     """What the caller needs of a simulator."""
 
     app: FastAPI
-
-
-def encode(value: Any) -> bytes:
-    """JSON as the runtime sends it: Decimals are numbers with exactly their digits."""
-    if isinstance(value, Decimal):
-        return format(value, "f").encode()
-    if isinstance(value, dict):
-        return b"{" + b",".join(json.dumps(str(k)).encode() + b":" + encode(v) for k, v in value.items()) + b"}"
-    if isinstance(value, list | tuple):
-        return b"[" + b",".join(encode(item) for item in value) + b"]"
-    return json.dumps(value).encode()
 
 
 class AsgiCaller:
@@ -88,7 +76,7 @@ class AsgiCaller:
         headers = {name: value for name, value in call.headers.items() if value is not None}
         content, files = call.content, None
         if call.json is not None:
-            content = encode(call.json)
+            content = exact_json(call.json).encode()
             headers["content-type"] = "application/json"
         if call.parts:
             files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.parts]

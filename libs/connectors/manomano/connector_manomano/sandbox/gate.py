@@ -13,9 +13,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connector_kit.exact_json import exact_json
 from connector_kit.simulator import Faults, hang
 from connector_manomano.hours import opens_at
-from connector_manomano.sandbox.render import exact_json
 from connector_manomano.sandbox.world import World
 
 FAULTS: Mapping[str, str] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,17 +11,6 @@ from connector_manomano.sandbox.world import SimLine, SimOffer, SimOrder
 CENT = Decimal("0.01")
 UNKNOWN_STATUS = "UNDER_REVIEW"
 """A word that the hub cannot know."""
-
-
-def exact_json(value: Any) -> str:
-    """JSON with Decimals as numbers, digit for digit."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(name))}: {exact_json(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(exact_json(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 class OrderWriter:
