@@ -33,6 +33,9 @@ class Issuer:
         self.signs_with: Any = PRIVATE
         self.algorithm = "RS256"
         self.url = ""
+        self.calls_itself = ""
+        """Another name than its address."""
+        self.key_id = "one"
         self._codes: dict[str, dict[str, str]] = {}
 
     def app(self) -> FastAPI:
@@ -41,12 +44,12 @@ class Issuer:
         @app.get("/.well-known/openid-configuration")
         async def addresses() -> dict[str, str]:
             ends = {f"{name}_endpoint": f"{self.url}/{name}" for name in ("authorization", "token")}
-            return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **ends}
+            return {"issuer": self.calls_itself or self.url, "jwks_uri": f"{self.url}/keys", **ends}
 
         @app.get("/keys")
         async def keys() -> dict[str, Any]:
             public = jwt.algorithms.RSAAlgorithm.to_jwk(PRIVATE.public_key(), as_dict=True)
-            return {"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}
+            return {"keys": [public | {"kid": self.key_id, "use": "sig", "alg": "RS256"}]}
 
         @app.post("/token")
         async def token(
@@ -61,7 +64,7 @@ class Issuer:
             said = {"iss": self.url, "aud": CLIENT, "sub": "1", "iat": now, "exp": now + 60, "nonce": asked["nonce"]}
             said |= {"email": "ada@example.com", "groups": ["ops"]} | self.claims
             key = "x" * 40 if self.algorithm == "HS256" else self.signs_with
-            return {"id_token": jwt.encode(said, key, algorithm=self.algorithm, headers={"kid": "one"})}
+            return {"id_token": jwt.encode(said, key, algorithm=self.algorithm, headers={"kid": self.key_id})}
 
         return app
 
@@ -156,3 +159,14 @@ async def test_only_the_browser_that_began_may_end_it(browser: Browser, issuer: 
     assert (await other.get(back)).status == 403, "a browser that began something else"
     assert (await browser.get(back)).status == 303
     assert (await browser.get(back)).status == 403, "a code works once"
+
+
+async def test_a_provider_of_another_name_is_not_believed(browser: Browser, issuer: Issuer) -> None:
+    issuer.calls_itself = "https://elsewhere.example"
+    assert (await browser.get("/oidc/start")).status == 502
+
+
+async def test_a_new_key_of_the_provider_is_fetched_when_it_is_met(browser: Browser, issuer: Issuer) -> None:
+    assert (await there_and_back(browser, issuer)).status == 303
+    issuer.key_id = "two"
+    assert (await there_and_back(Browser(browser.base), issuer)).status == 303

@@ -17,13 +17,14 @@ import pytest
 
 from hub_common.testing import Harness
 from hub_common.web import Role
-from ops_console.accounts import hash_password, parse_accounts, password_fits, user_of_claims
+from ops_console.accounts import User, hash_password, parse_accounts, password_fits, user_of_claims
+from ops_console.audit import audited
 from ops_console.console import own_path
 from ops_console.main import SPEC
 
 PASSWORD = "correct-horse-battery"
 HASH = hash_password(PASSWORD)
-ACCOUNTS = f"ada:admin:*:{HASH} ole:operator:acme|other:{HASH} vic:viewer:acme:{HASH}"
+ACCOUNTS = f"ada:admin:*:{HASH} ole:operator:acme|other:{HASH} vic:viewer:acme:{HASH} eva:admin:acme:{HASH}"
 
 
 @dataclass
@@ -119,6 +120,28 @@ async def test_wrong_passwords_and_unknown_logins_read_the_same_and_end_guessing
     assert (await browser.sign_in("ada")).status == 303
 
 
+async def test_nobody_is_signed_in_by_another_sites_page(browser: Browser, harness: Harness) -> None:
+    form = {"login": "ada", "password": PASSWORD, "next": "/"}
+    assert (await browser.post("/sign-in", form, origin="https://elsewhere.example")).status == 403
+    assert await harness.runtime.pool.fetchval("SELECT count(*) FROM sessions") == 0
+    assert (await browser.post("/sign-in", form, origin=browser.base)).status == 303
+
+
+async def test_the_audit_log_shows_an_admin_the_own_tenants_only(browser: Browser, harness: Harness) -> None:
+    for tenant in ("acme", "other", ""):
+        async with audited(harness.runtime, User("ole", Role.OPERATOR), f"did_{tenant}", "it", tenant=tenant):
+            pass
+    await browser.sign_in("ada")
+    everything = (await browser.get("/audit")).body
+    assert all(words in everything for words in ("did acme", "did other", "sign in"))
+    bound = Browser(browser.base)
+    await bound.sign_in("eva")
+    own = (await bound.get("/audit")).body
+    assert "did acme" in own
+    assert "did other" not in own
+    assert "sign in" not in own.partition("<tbody>")[2]
+
+
 async def test_changes_need_the_sessions_token_and_this_origin(browser: Browser) -> None:
     await browser.sign_in("vic")
     form = {"choice": "dark", "back": "/"}
@@ -166,6 +189,7 @@ async def test_roles_and_the_audit_log(browser: Browser, harness: Harness) -> No
     [
         ("/orders?q=1", True),
         ("//evil.example", False),
+        ("///evil.example", False),
         ("https://evil.example", False),
         ("/\\evil.example", False),
         ("/a\nb", False),
