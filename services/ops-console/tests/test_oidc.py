@@ -101,7 +101,7 @@ async def harness(database: str, issuer: Issuer) -> AsyncIterator[Harness]:
 
 async def there_and_back(browser: Browser, issuer: Issuer) -> Answer:
     started = await browser.get("/oidc/start?next=/?a=b")
-    assert started.status == 303
+    assert started.status == 303, started.body[-900:]
     return await browser.get(issuer.sign_in_there(started.headers["location"]))
 
 

@@ -15,8 +15,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 START_SECONDS = 15.0
-DATE_SECONDS = 1.0
-"""How often the date in answers' headers is renewed."""
 DRAIN_SECONDS = 5
 """Long enough for what a service answers, short enough for the half minute that a pod has to end in."""
 
@@ -77,7 +75,6 @@ class WebServer:
         if task is None:
             return
         self._server.should_exit = True
-        self._server.leaving.set()
         await task
 
     @property
@@ -90,7 +87,6 @@ class _EmbeddedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
-        self.leaving = asyncio.Event()
         self.failure = ""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -101,13 +97,6 @@ class _EmbeddedServer(uvicorn.Server):
             self.failure = "the application's start-up failed (an open route, or an error logged before)"
             raise WebServerError(self.failure) from None
         self.ready.set()
-
-    async def main_loop(self) -> None:
-        # uvicorn looks ten times a second whether it shall end. Beside a dozen services in one process that is work,
-        # and here whoever ends it says so.
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.leaving.wait(), DATE_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
